@@ -1,0 +1,22 @@
+# `make mnist` runs the main demo, `make test` passes the tests; each makes its own .venv first.
+# Options go through ARGS: make mnist ARGS="--epochs 3 --check"
+PYTHON ?= python3
+VENV ?= .venv
+SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc pydl -type f -not -name '*.pyc' -not -name '*.so')
+
+mnist: $(VENV)/demos.stamp
+	$(VENV)/bin/python demos/mnist_cnn.py $(ARGS)
+
+test: $(VENV)/test.stamp
+	$(VENV)/bin/pytest $(ARGS)
+
+# The tests need the demos too, so each stamp is one `pip install` of the extra it names.
+$(VENV)/%.stamp: $(SOURCES)
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet ".[$*]"
+	touch $@
+
+clean:
+	rm -rf build dist $(VENV)
+
+.PHONY: mnist test clean

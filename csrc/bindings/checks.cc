@@ -1,0 +1,118 @@
+#include "bindings/checks.h"
+
+#include <stdio.h>
+
+#include <new>
+
+namespace pydl {
+
+namespace {
+
+class OutOfMemory : public std::bad_alloc {
+ public:
+  OutOfMemory(const char* op, int64_t bytes) {
+    snprintf(text_, sizeof text_, "%s: cannot allocate %lld bytes", op,
+             static_cast<long long>(bytes));
+  }
+  const char* what() const noexcept override { return text_; }
+
+ private:
+  char text_[120];
+};
+
+std::string names_of(DTypes types) {
+  std::string text;
+  for (int i = 0; i < kDTypeCount; ++i) {
+    if ((types & (1u << i)) == 0) continue;
+    if (!text.empty()) text += " or ";
+    text += kDTypeName[i];
+  }
+  return text;
+}
+
+const char* name_of(const Array& x) { return kDTypeName[static_cast<int>(x.dtype)]; }
+
+}  // namespace
+
+std::shared_ptr<Storage> allocate_for(const char* op, int64_t bytes) {
+  try {
+    return allocate(static_cast<size_t>(bytes));
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(op, bytes);
+  }
+}
+
+void Call::part(const char* name, const Array& x, int64_t low, int64_t high, bool written) {
+  const char* data = static_cast<const char*>(x.data);
+  operands_[count_++] = {name, &x, data + low * item_size(x), data + (high + 1) * item_size(x),
+                         written};
+}
+
+void Call::elements(const char* name, const Array& x, int64_t n0, int64_t n1, int64_t n2,
+                    const char* letters) const {
+  int64_t size = n0;
+  const bool fits = n0 >= 0 && n1 >= 0 && n2 >= 0 && !__builtin_mul_overflow(size, n1, &size) &&
+                    !__builtin_mul_overflow(size, n2, &size);
+  if (fits && size == x.size) return;
+  throw py::value_error(std::string(op_) + ": " + name + " has " + std::to_string(x.size) +
+                        " elements, expected " + letters + " = " + shape_string({n0, n1, n2}));
+}
+
+void Call::indices(const char* name, const Array& index, int64_t n, const int64_t* ignored) const {
+  if (recording_plan() != nullptr) return;
+  const int64_t* at = static_cast<const int64_t*>(index.data);
+  const int64_t skip = ignored == nullptr ? 0 : *ignored;
+  const bool skips = ignored != nullptr;
+  int64_t bad = 0;
+  for (int64_t i = 0; i < index.size; ++i) {  // no early exit, so that it runs in vectors
+    bad |= ((at[i] < 0) | (at[i] >= n)) & !(skips & (at[i] == skip));
+  }
+  if (bad == 0) return;
+  for (int64_t i = 0; i < index.size; ++i) {
+    const int64_t value = at[i];
+    if ((value >= 0 && value < n) || (skips && value == skip)) continue;
+    throw py::index_error(std::string(op_) + ": " + name + " holds " + std::to_string(value) +
+                          ", expected [0, " + std::to_string(n) + ")");
+  }
+}
+
+void Call::check_overlap(const Operand& out, const Operand& other) const {
+  const bool same = out.begin == other.begin && out.x->size == other.x->size &&
+                    item_size(*out.x) == item_size(*other.x);
+  if (in_place_ && same && !other.written) return;
+  const char* hint = in_place_ ? "; in place it must be the very same elements" : "";
+  throw py::value_error(std::string(op_) + ": " + out.name + " overlaps " + other.name + " (" +
+                        describe(*out.x) + " and " + describe(*other.x) + ")" + hint);
+}
+
+void Call::keep() const {
+  for (int i = 0; i < count_; ++i) recording_plan()->keep(operands_[i].x->storage);
+}
+
+void Call::wrong_dtype(const char* name, const Array& x, DTypes allowed) const {
+  throw py::type_error(std::string(op_) + ": " + name + " is " + describe(x) + ", expected " +
+                       names_of(allowed));
+}
+
+void Call::different_dtypes(const char* name, const Array& x, const char* other,
+                            const Array& y) const {
+  throw py::type_error(std::string(op_) + ": " + name + " is " + name_of(x) + ", expected " +
+                       name_of(y) + " as " + other);
+}
+
+void Call::different_shapes(const char* name, const Array& x, const char* other,
+                            const Array& y) const {
+  throw py::value_error(std::string(op_) + ": " + name + " has shape " + shape_string(x.shape) +
+                        ", expected " + shape_string(y.shape) + " as " + other);
+}
+
+void Call::wrong_shape(const char* name, const Array& x, const char* want) const {
+  throw py::value_error(std::string(op_) + ": " + name + " has shape " + shape_string(x.shape) +
+                        ", expected " + want);
+}
+
+void Call::wrong_value(const std::string& message) const {
+  throw py::value_error(std::string(op_) + ": " + message);
+}
+
+}  // namespace pydl

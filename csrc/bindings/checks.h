@@ -1,0 +1,181 @@
+// Call: one kernel call being prepared. Every array goes through it, is checked once (dtype, shape,
+// overlap), is kept by a recording plan, and only then does the kernel run, without the GIL.
+// Messages name the kernel, what was expected and what came; they are built when they are needed.
+#pragma once
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+#include "bindings/bindings.h"
+#include "core/array.h"
+#include "core/submit.h"
+#include "cpu/dispatch.h"
+
+namespace pydl {
+
+// The element type of a kernel's pointer. uint8_t stands for bool: no kernel wants uint8 alone.
+template <class T>
+struct ElementOf;
+template <>
+struct ElementOf<float> {
+  static constexpr DType kType = DType::kF32;
+};
+template <>
+struct ElementOf<int64_t> {
+  static constexpr DType kType = DType::kI64;
+};
+template <>
+struct ElementOf<int32_t> {
+  static constexpr DType kType = DType::kI32;
+};
+template <>
+struct ElementOf<uint8_t> {
+  static constexpr DType kType = DType::kBool;
+};
+
+using DTypes = unsigned;  // a set of element types, one bit each
+constexpr DTypes bit(DType t) { return 1u << static_cast<int>(t); }
+constexpr DTypes kIntegers = bit(DType::kI64) | bit(DType::kI32) | bit(DType::kU8);
+constexpr DTypes kNumbers = kIntegers | bit(DType::kF32) | bit(DType::kBool);
+
+inline int64_t item_size(const Array& x) { return kItemSize[static_cast<int>(x.dtype)]; }
+
+// NOTE: where the interpreter is being torn down, taking the GIL back unwinds a daemon thread, so
+// this destructor may throw.
+class WithoutGil {
+ public:
+  WithoutGil() : state_(PyEval_SaveThread()) {}
+  ~WithoutGil() noexcept(false) { PyEval_RestoreThread(state_); }
+  WithoutGil(const WithoutGil&) = delete;
+  WithoutGil& operator=(const WithoutGil&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
+// `allocate`, and a MemoryError that names the bytes.
+std::shared_ptr<Storage> allocate_for(const char* op, int64_t bytes);
+
+class Call {
+ public:
+  explicit Call(const char* op) : op_(op) {}
+
+  // The data of an operand that the kernel reads (in) or writes (out).
+  template <class T>
+  const T* in(const char* name, const Array& x) {
+    need(name, x, bit(ElementOf<T>::kType));
+    add(name, x, false);
+    return static_cast<const T*>(x.data);
+  }
+  template <class T>
+  T* out(const char* name, const Array& x) {
+    need(name, x, bit(ElementOf<T>::kType));
+    add(name, x, true);
+    return static_cast<T*>(x.data);
+  }
+  template <class T>
+  const T* in_or_null(const char* name, const Array* x) {
+    return x == nullptr ? nullptr : in<T>(name, *x);
+  }
+  const void* in_any(const char* name, const Array& x) {
+    add(name, x, false);
+    return x.data;
+  }
+  void* out_any(const char* name, const Array& x) {
+    add(name, x, true);
+    return x.data;
+  }
+  // Elements [low, high] of x alone.
+  void part(const char* name, const Array& x, int64_t low, int64_t high, bool written);
+
+  void need(const char* name, const Array& x, DTypes allowed) const {
+    if ((bit(x.dtype) & allowed) == 0) wrong_dtype(name, x, allowed);
+  }
+  void same_dtype(const char* name, const Array& x, const char* other, const Array& y) const {
+    if (x.dtype != y.dtype) different_dtypes(name, x, other, y);
+  }
+  void same_shape(const char* name, const Array& x, const char* other, const Array& y) const {
+    if (x.shape != y.shape) different_shapes(name, x, other, y);
+  }
+  void rank(const char* name, const Array& x, size_t least, size_t most,
+            const char* letters) const {
+    if (x.shape.size() < least || x.shape.size() > most) wrong_shape(name, x, letters);
+  }
+  void shape(const char* name, const Array& x, std::initializer_list<int64_t> want) const {
+    if (!std::equal(x.shape.begin(), x.shape.end(), want.begin(), want.end())) {
+      wrong_shape(name, x, shape_string(want).c_str());
+    }
+  }
+  // x is dense over (n0, n1, n2): `letters` names them.
+  void elements(const char* name, const Array& x, int64_t n0, int64_t n1, int64_t n2,
+                const char* letters) const;
+  // Every index in [0, n), or `ignored`. Not while a plan records: replay could not check.
+  void indices(const char* name, const Array& index, int64_t n, const int64_t* ignored) const;
+
+  [[noreturn]] void wrong_shape(const char* name, const Array& x, const char* want) const;
+  [[noreturn]] void wrong_value(const std::string& message) const;
+
+  // An output may be one of the inputs: the same elements in the same order.
+  void allow_in_place() { in_place_ = true; }
+
+  template <class Args>
+  void run(void (*fn)(const Args&), const Args& args) const {
+    if (!ready()) return;
+    WithoutGil unlocked;
+    submit(fn, args);
+  }
+  // The same with `work`, which comes from the current pool: a recorded plan reuses its block.
+  template <class Args>
+  void run(void (*fn)(const Args&), Args& args, int64_t (*work)(const Args&)) const {
+    if (!ready()) return;
+    const auto storage = allocate_for(op_, work(args));
+    args.work = storage->data;
+    WithoutGil unlocked;
+    submit(fn, args);
+  }
+
+ private:
+  struct Operand {
+    const char* name;
+    const Array* x;
+    const char* begin;
+    const char* end;
+    bool written;
+  };
+
+  void add(const char* name, const Array& x, bool written) {
+    const char* begin = static_cast<const char*>(x.data);
+    operands_[count_++] = {name, &x, begin, begin + x.bytes(), written};
+  }
+  bool ready() const {  // false where there is nothing to write
+    bool any = false;
+    for (int i = 0; i < count_; ++i) {
+      if (!operands_[i].written) continue;
+      any = any || operands_[i].begin != operands_[i].end;
+      for (int j = 0; j < count_; ++j) {
+        if (operands_[i].begin < operands_[j].end && operands_[j].begin < operands_[i].end &&
+            i != j) {
+          check_overlap(operands_[i], operands_[j]);
+        }
+      }
+    }
+    if (any && recording_plan() != nullptr) keep();
+    return any;
+  }
+  void check_overlap(const Operand& out, const Operand& other) const;
+  void keep() const;
+  [[noreturn]] void wrong_dtype(const char* name, const Array& x, DTypes allowed) const;
+  [[noreturn]] void different_dtypes(const char* name, const Array& x, const char* other,
+                                     const Array& y) const;
+  [[noreturn]] void different_shapes(const char* name, const Array& x, const char* other,
+                                     const Array& y) const;
+
+  static constexpr int kMaxOperands = 10;
+
+  const char* op_;
+  int count_ = 0;
+  bool in_place_ = false;
+  Operand operands_[kMaxOperands];
+};
+
+}  // namespace pydl

@@ -1,0 +1,181 @@
+// Elementwise kernels: every unary and binary name of the lists in csrc/ops, and where.
+#include "bindings/checks.h"
+#include "bindings/strides.h"
+#include "ops/binary_list.h"
+#include "ops/unary_list.h"
+
+namespace pydl {
+
+namespace {
+
+// ---- one argument ------------------------------------------------------------------------------
+
+void unary(const char* name, UnaryOp op, const Array& x, const Array& y, double p0, double p1) {
+  Call call(name);
+  UnaryArgs a;
+  a.op = static_cast<int32_t>(op);
+  a.p[0] = static_cast<float>(p0);
+  a.p[1] = static_cast<float>(p1);
+  a.n = x.size;
+  a.x = call.in<float>("x", x);
+  a.y = call.out<float>("y", y);
+  call.same_shape("y", y, "x", x);
+  call.allow_in_place();
+  call.run(cpu_table().unary, a);
+}
+
+void unary_backward(const char* name, UnaryOp op, const Array& gy, const Array& s, const Array& gx,
+                    double p0, double p1) {
+  Call call(name);
+  UnaryBackwardArgs a;
+  a.op = static_cast<int32_t>(op);
+  a.p[0] = static_cast<float>(p0);
+  a.p[1] = static_cast<float>(p1);
+  a.n = gy.size;
+  a.gy = call.in<float>("gy", gy);
+  a.s = call.in<float>("s", s);
+  a.gx = call.out<float>("gx", gx);
+  call.same_shape("s", s, "gy", gy);
+  call.same_shape("gx", gx, "gy", gy);
+  call.allow_in_place();
+  call.run(cpu_table().unary_backward, a);
+}
+
+// ---- broadcasting ------------------------------------------------------------------------------
+
+// NumPy's rule: shapes are aligned at their ends, a dimension of 1 or none at all is repeated.
+template <int kInputs>
+bool broadcast(const Array* const (&in)[kInputs], const Array& out, Strided<kInputs>* result) {
+  const size_t rank = out.shape.size();
+  int64_t strides[kMaxDims][kInputs];
+  bool spanned[kMaxDims] = {};  // some input has this dimension in full
+  for (int k = 0; k < kInputs; ++k) {
+    if (in[k]->shape.size() > rank) return false;
+    const size_t lead = rank - in[k]->shape.size();
+    for (size_t d = 0; d < lead; ++d) strides[d][k] = 0;
+    int64_t step = 1;
+    for (size_t d = rank; d-- > lead;) {
+      const int64_t n = in[k]->shape[d - lead];
+      if (n != out.shape[d] && n != 1) return false;
+      strides[d][k] = n == 1 ? 0 : step;
+      spanned[d] = spanned[d] || n == out.shape[d];
+      step *= n;
+    }
+  }
+  for (size_t d = 0; d < rank; ++d) {
+    if (!spanned[d] && out.shape[d] != 1) return false;
+    result->push(out.shape[d], strides[d]);
+  }
+  // An `out` with further leading dimensions of 1 is not the broadcast shape either.
+  bool full_rank = false;
+  for (int k = 0; k < kInputs; ++k) full_rank = full_rank || in[k]->shape.size() == rank;
+  result->finish();
+  return full_rank;
+}
+
+[[noreturn]] void wrong_broadcast(const Call& call, std::initializer_list<const Array*> in,
+                                  const Array& out) {
+  std::string text = "shapes";
+  for (const Array* x : in) text += " " + shape_string(x->shape);
+  call.wrong_value(text + " do not broadcast to out " + shape_string(out.shape));
+}
+
+void binary(const char* name, BinaryOp op, bool is_bool, const Array& a, const Array& b,
+            const Array& out) {
+  Call call(name);
+  call.need("a", a, kNumbers);
+  call.same_dtype("b", b, "a", a);
+  BinaryArgs args;
+  args.op = static_cast<int32_t>(op);
+  args.dtype = a.dtype;
+  args.a = call.in_any("a", a);
+  args.b = call.in_any("b", b);
+  args.out = call.out_any("out", out);
+  if (is_bool) {
+    call.need("out", out, bit(DType::kBool));
+  } else {
+    call.same_dtype("out", out, "a", a);
+  }
+  if (a.shape == out.shape && b.shape == out.shape) {
+    args.ndim = 1;
+    args.shape[0] = out.size;
+    args.a_stride[0] = args.b_stride[0] = 1;
+  } else {
+    Strided<2> dims;
+    if (!broadcast<2>({&a, &b}, out, &dims)) wrong_broadcast(call, {&a, &b}, out);
+    dims.copy_to(&args.ndim, args.shape);
+    dims.copy_strides(0, args.a_stride);
+    dims.copy_strides(1, args.b_stride);
+  }
+  call.allow_in_place();
+  call.run(cpu_table().binary, args);
+}
+
+void where(const Array& cond, const Array& a, const Array& b, const Array& out) {
+  Call call("where");
+  WhereArgs args;
+  args.itemsize = item_size(out);
+  args.cond = call.in<uint8_t>("cond", cond);
+  args.a = call.in_any("a", a);
+  args.b = call.in_any("b", b);
+  args.out = call.out_any("out", out);
+  call.same_dtype("b", b, "a", a);
+  call.same_dtype("out", out, "a", a);
+  Strided<3> dims;
+  if (!broadcast<3>({&cond, &a, &b}, out, &dims)) wrong_broadcast(call, {&cond, &a, &b}, out);
+  dims.copy_to(&args.ndim, args.shape);
+  dims.copy_strides(0, args.c_stride);
+  dims.copy_strides(1, args.a_stride);
+  dims.copy_strides(2, args.b_stride);
+  call.allow_in_place();
+  call.run(cpu_table().where, args);
+}
+
+// ---- registration ------------------------------------------------------------------------------
+
+void bind_unary(py::module_& m, const char* name, const char* back, UnaryOp op, char saved) {
+  m.def(
+      name,
+      [name, op](const Array& x, const Array& y, double p0, double p1) {
+        unary(name, op, x, y, p0, p1);
+      },
+      py::arg("x"), py::arg("y"), py::arg("p0") = 0.0, py::arg("p1") = 0.0);
+  const std::string doc = std::string("gx = gy * ") + name + "'(x); s is " + saved + ".";
+  m.def(
+      back,
+      [back, op](const Array& gy, const Array& s, const Array& gx, double p0, double p1) {
+        unary_backward(back, op, gy, s, gx, p0, p1);
+      },
+      py::arg("gy"), py::arg("s"), py::arg("gx"), py::arg("p0") = 0.0, py::arg("p1") = 0.0,
+      doc.c_str());
+}
+
+void bind_binary(py::module_& m, const char* name, BinaryOp op, bool is_bool) {
+  m.def(
+      name,
+      [name, op, is_bool](const Array& a, const Array& b, const Array& out) {
+        binary(name, op, is_bool, a, b, out);
+      },
+      py::arg("a"), py::arg("b"), py::arg("out"));
+}
+
+}  // namespace
+
+void bind_elementwise(py::module_& m) {
+  py::list unary_names, binary_names;
+#define PYDL_BIND(name, Struct, saved)                                \
+  bind_unary(m, #name, #name "_backward", UnaryOp::k##Struct, saved); \
+  unary_names.append(#name);
+  PYDL_UNARY_OPS(PYDL_BIND)
+#undef PYDL_BIND
+#define PYDL_BIND(name, Struct, is_bool)               \
+  bind_binary(m, #name, BinaryOp::k##Struct, is_bool); \
+  binary_names.append(#name);
+  PYDL_BINARY_OPS(PYDL_BIND)
+#undef PYDL_BIND
+  m.def("unary_ops", [unary_names] { return unary_names.attr("copy")(); });
+  m.def("binary_ops", [binary_names] { return binary_names.attr("copy")(); });
+  m.def("where", where, py::arg("cond"), py::arg("a"), py::arg("b"), py::arg("out"));
+}
+
+}  // namespace pydl

@@ -1,0 +1,132 @@
+// Batch normalisation, softmax and log-softmax, forward and backward.
+#include "bindings/checks.h"
+
+namespace pydl {
+
+namespace {
+
+// x (N, C, ...) as (N, C, S).
+struct Channels {
+  int64_t N, C, S;
+};
+
+Channels channels(const Call& call, const char* name, const Array& x) {
+  call.rank(name, x, 2, kMaxDims, "(N, C, ...)");
+  if (x.size == 0) return {0, x.shape[1], 1};  // whichever dimension it is that is 0
+  return {x.shape[0], x.shape[1], x.size / (x.shape[0] * x.shape[1])};
+}
+
+void check_channel(const Call& call, const char* name, const Array* x, int64_t C) {
+  if (x != nullptr) call.shape(name, *x, {C});
+}
+
+// ---- batch norm --------------------------------------------------------------------------------
+
+void batch_norm(const Array& x, const Array* weight, const Array* bias, const Array* running_mean,
+                const Array* running_var, const Array& y, const Array& mean, const Array& rstd,
+                bool training, double momentum, double eps) {
+  Call call("batch_norm");
+  const Channels s = channels(call, "x", x);
+  call.same_shape("y", y, "x", x);
+  check_channel(call, "weight", weight, s.C);
+  check_channel(call, "bias", bias, s.C);
+  check_channel(call, "running_mean", running_mean, s.C);
+  check_channel(call, "running_var", running_var, s.C);
+  check_channel(call, "mean", &mean, s.C);
+  check_channel(call, "rstd", &rstd, s.C);
+  if ((running_mean == nullptr) != (running_var == nullptr)) {
+    call.wrong_value("running_mean and running_var go together");
+  }
+  if (!training && running_mean == nullptr)
+    call.wrong_value("running_mean is needed, not training");
+  if (training && x.size == 0) call.wrong_value("x " + describe(x) + " has no batch statistics");
+  BatchNormArgs a = {};
+  a.N = s.N;
+  a.C = s.C;
+  a.S = s.S;
+  a.training = training ? 1 : 0;
+  a.momentum = static_cast<float>(momentum);
+  a.eps = static_cast<float>(eps);
+  a.x = call.in<float>("x", x);
+  a.weight = call.in_or_null<float>("weight", weight);
+  a.bias = call.in_or_null<float>("bias", bias);
+  a.y = call.out<float>("y", y);
+  a.mean = call.out<float>("mean", mean);
+  a.rstd = call.out<float>("rstd", rstd);
+  if (running_mean != nullptr) {
+    a.running_mean = call.out<float>("running_mean", *running_mean);
+    a.running_var = call.out<float>("running_var", *running_var);
+  }
+  call.run(cpu_table().batch_norm, a);
+}
+
+void batch_norm_backward(const Array& gy, const Array& x, const Array* weight, const Array& mean,
+                         const Array& rstd, const Array* gx, const Array& gweight,
+                         const Array& gbias, bool training) {
+  Call call("batch_norm_backward");
+  const Channels s = channels(call, "x", x);
+  call.same_shape("gy", gy, "x", x);
+  if (gx != nullptr) call.same_shape("gx", *gx, "x", x);
+  check_channel(call, "weight", weight, s.C);
+  check_channel(call, "mean", &mean, s.C);
+  check_channel(call, "rstd", &rstd, s.C);
+  check_channel(call, "gweight", &gweight, s.C);
+  check_channel(call, "gbias", &gbias, s.C);
+  BatchNormBackwardArgs a = {};
+  a.N = s.N;
+  a.C = s.C;
+  a.S = s.S;
+  a.training = training ? 1 : 0;
+  a.gy = call.in<float>("gy", gy);
+  a.x = call.in<float>("x", x);
+  a.weight = call.in_or_null<float>("weight", weight);
+  a.mean = call.in<float>("mean", mean);
+  a.rstd = call.in<float>("rstd", rstd);
+  a.gx = gx == nullptr ? nullptr : call.out<float>("gx", *gx);
+  a.gweight = call.out<float>("gweight", gweight);
+  a.gbias = call.out<float>("gbias", gbias);
+  call.run(cpu_table().batch_norm_backward, a);
+}
+
+// ---- softmax -----------------------------------------------------------------------------------
+
+void softmax(const Array& x, const Array& y, int64_t outer, int64_t n, int64_t inner, bool log) {
+  Call call("softmax");
+  call.elements("x", x, outer, n, inner, "(outer, n, inner)");
+  call.same_shape("y", y, "x", x);
+  SoftmaxArgs a = {outer, n, inner, log ? 1 : 0, nullptr, nullptr};
+  a.x = call.in<float>("x", x);
+  a.y = call.out<float>("y", y);
+  call.run(cpu_table().softmax, a);
+}
+
+void softmax_backward(const Array& gy, const Array& y, const Array& gx, int64_t outer, int64_t n,
+                      int64_t inner, bool log) {
+  Call call("softmax_backward");
+  call.elements("y", y, outer, n, inner, "(outer, n, inner)");
+  call.same_shape("gy", gy, "y", y);
+  call.same_shape("gx", gx, "y", y);
+  SoftmaxBackwardArgs a = {outer, n, inner, log ? 1 : 0, nullptr, nullptr, nullptr};
+  a.gy = call.in<float>("gy", gy);
+  a.y = call.in<float>("y", y);
+  a.gx = call.out<float>("gx", gx);
+  call.run(cpu_table().softmax_backward, a);
+}
+
+}  // namespace
+
+void bind_norm(py::module_& m) {
+  m.def("batch_norm", batch_norm, py::arg("x"), py::arg("weight").none(true),
+        py::arg("bias").none(true), py::arg("running_mean").none(true),
+        py::arg("running_var").none(true), py::arg("y"), py::arg("mean"), py::arg("rstd"),
+        py::arg("training"), py::arg("momentum"), py::arg("eps"));
+  m.def("batch_norm_backward", batch_norm_backward, py::arg("gy"), py::arg("x"),
+        py::arg("weight").none(true), py::arg("mean"), py::arg("rstd"), py::arg("gx").none(true),
+        py::arg("gweight"), py::arg("gbias"), py::arg("training"));
+  m.def("softmax", softmax, py::arg("x"), py::arg("y"), py::arg("outer"), py::arg("n"),
+        py::arg("inner"), py::arg("log"));
+  m.def("softmax_backward", softmax_backward, py::arg("gy"), py::arg("y"), py::arg("gx"),
+        py::arg("outer"), py::arg("n"), py::arg("inner"), py::arg("log"));
+}
+
+}  // namespace pydl

@@ -1,0 +1,249 @@
+// Multi-tensor optimizer steps: lists of arrays, cut into launches of kMaxTensors.
+#include <algorithm>
+#include <vector>
+
+#include "bindings/checks.h"
+
+namespace pydl {
+
+namespace {
+
+// A list argument; `used` says whether this call needs it (then one array per parameter).
+struct List {
+  const char* name = "";
+  py::handle sequence;
+  bool used = false;
+};
+
+constexpr int kLists = 5;  // params, grads and up to three states
+
+// A tuple, so that no other thread can take an array away while the kernel runs.
+py::tuple as_tuple(const Call& call, const List& list) {
+  if (!list.sequence) return py::tuple();
+  auto tuple = py::reinterpret_steal<py::tuple>(PySequence_Tuple(list.sequence.ptr()));
+  if (!tuple) throw py::error_already_set();
+  if (!list.used && !tuple.empty()) {
+    call.wrong_value(std::string(list.name) + " has " + std::to_string(tuple.size()) +
+                     " arrays, expected none with these options");
+  }
+  return tuple;
+}
+
+const Array& array_of(const char* op, const char* name, const py::tuple& tuple, size_t i) {
+  py::detail::make_caster<Array> caster;
+  PyObject* item = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
+  if (caster.load(item, false)) {
+    const Array* x = py::detail::cast_op<const Array*>(caster);
+    if (x != nullptr) return *x;
+  }
+  throw py::type_error(std::string(op) + ": " + name + "[" + std::to_string(i) + "] is a " +
+                       Py_TYPE(item)->tp_name + ", expected an Array");
+}
+
+struct Range {
+  const char* begin;
+  const char* end;
+  bool written;
+};
+
+// Sorted by address: nothing that is written may reach into anything else.
+bool disjoint(std::vector<Range>* ranges) {
+  std::sort(ranges->begin(), ranges->end(),
+            [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  const char* end = nullptr;          // of all so far
+  const char* written_end = nullptr;  // of the written ones
+  for (const Range& r : *ranges) {
+    if (r.begin == r.end) continue;
+    if (r.begin < written_end || (r.written && r.begin < end)) return false;
+    end = std::max(end, r.end);
+    if (r.written) written_end = std::max(written_end, r.end);
+  }
+  return true;
+}
+
+class Update {
+ public:
+  Update(const char* op, const List (&lists)[kLists], const Array& lr, const Array& step)
+      : op_(op), call_(op) {
+    args_.lr = scalar<float>("lr", lr);
+    args_.step = scalar<int64_t>("step", step);
+    for (int k = 0; k < kLists; ++k) tuples_[k] = as_tuple(call_, lists[k]);
+    const size_t count = tuples_[0].size();
+    tensors_.resize(count);
+    ranges_.reserve(count * kLists + 2);
+    for (int k = 0; k < kLists; ++k) {
+      if (lists[k].used) collect(lists[k].name, k);
+    }
+    if (!disjoint(&ranges_)) call_.wrong_value("arrays overlap that are read and written");
+  }
+
+  OptimArgs* operator->() { return &args_; }
+
+  void run() {
+    WithoutGil unlocked;
+    for (size_t i = 0; i < tensors_.size(); i += kMaxTensors) {
+      const size_t count = std::min<size_t>(kMaxTensors, tensors_.size() - i);
+      args_.count = static_cast<int32_t>(count);
+      std::copy_n(tensors_.begin() + static_cast<std::ptrdiff_t>(i), count, args_.tensor);
+      submit(cpu_table().optim, args_);
+    }
+  }
+
+ private:
+  template <class T>
+  const T* scalar(const char* name, const Array& x) {
+    call_.need(name, x, bit(ElementOf<T>::kType));
+    call_.shape(name, x, {1});
+    note(x, false);
+    return static_cast<const T*>(x.data);
+  }
+
+  void note(const Array& x, bool written) {
+    const char* begin = static_cast<const char*>(x.data);
+    ranges_.push_back({begin, begin + x.bytes(), written});
+    if (recording_plan() != nullptr) recording_plan()->keep(x.storage);
+  }
+
+  void collect(const char* name, int k) {
+    const size_t count = tensors_.size();
+    if (tuples_[k].size() != count) {
+      call_.wrong_value(std::string(name) + " has " + std::to_string(tuples_[k].size()) +
+                        " arrays, expected " + std::to_string(count) + " as params");
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const Array& x = array_of(op_, name, tuples_[k], i);
+      call_.need(name, x, bit(DType::kF32));
+      if (k > 0) call_.same_shape(name, x, "params", array_of(op_, "params", tuples_[0], i));
+      float* data = static_cast<float*>(x.data);
+      OptimTensor& t = tensors_[i];
+      t.n = x.size;
+      if (k == 0) t.p = data;
+      if (k == 1) t.g = data;
+      if (k == 2) t.s0 = data;
+      if (k == 3) t.s1 = data;
+      if (k == 4) t.s2 = data;
+      note(x, k != 1);
+    }
+  }
+
+  const char* op_;
+  Call call_;
+  OptimArgs args_ = {};
+  py::tuple tuples_[kLists];
+  std::vector<OptimTensor> tensors_;
+  std::vector<Range> ranges_;
+};
+
+void sgd(py::handle params, py::handle grads, py::handle momentum_buffers, const Array& lr,
+         const Array& step, double momentum, double dampening, double weight_decay, bool nesterov,
+         bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"momentum_buffers", momentum_buffers, momentum != 0.0},
+                              {},
+                              {}};
+  Update u("sgd", lists, lr, step);
+  u->op = OptimOp::kSGD;
+  u->momentum = static_cast<float>(momentum);
+  u->dampening = static_cast<float>(dampening);
+  u->weight_decay = static_cast<float>(weight_decay);
+  u->nesterov = nesterov ? 1 : 0;
+  u->maximize = maximize ? 1 : 0;
+  u.run();
+}
+
+void adagrad(py::handle params, py::handle grads, py::handle sums, const Array& lr,
+             const Array& step, double lr_decay, double weight_decay, double eps, bool maximize) {
+  const List lists[kLists] = {
+      {"params", params, true}, {"grads", grads, true}, {"sums", sums, true}, {}, {}};
+  Update u("adagrad", lists, lr, step);
+  u->op = OptimOp::kAdagrad;
+  u->beta1 = static_cast<float>(lr_decay);
+  u->weight_decay = static_cast<float>(weight_decay);
+  u->eps = static_cast<float>(eps);
+  u->maximize = maximize ? 1 : 0;
+  u.run();
+}
+
+void adadelta(py::handle params, py::handle grads, py::handle square_avgs, py::handle acc_deltas,
+              const Array& lr, const Array& step, double rho, double eps, double weight_decay,
+              bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"square_avgs", square_avgs, true},
+                              {"acc_deltas", acc_deltas, true},
+                              {}};
+  Update u("adadelta", lists, lr, step);
+  u->op = OptimOp::kAdadelta;
+  u->beta1 = static_cast<float>(rho);
+  u->eps = static_cast<float>(eps);
+  u->weight_decay = static_cast<float>(weight_decay);
+  u->maximize = maximize ? 1 : 0;
+  u.run();
+}
+
+void rmsprop(py::handle params, py::handle grads, py::handle square_avgs,
+             py::handle momentum_buffers, py::handle grad_avgs, const Array& lr, const Array& step,
+             double alpha, double eps, double weight_decay, double momentum, bool centered,
+             bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"square_avgs", square_avgs, true},
+                              {"momentum_buffers", momentum_buffers, momentum != 0.0},
+                              {"grad_avgs", grad_avgs, centered}};
+  Update u("rmsprop", lists, lr, step);
+  u->op = OptimOp::kRMSprop;
+  u->beta1 = static_cast<float>(alpha);
+  u->eps = static_cast<float>(eps);
+  u->weight_decay = static_cast<float>(weight_decay);
+  u->momentum = static_cast<float>(momentum);
+  u->centered = centered ? 1 : 0;
+  u->maximize = maximize ? 1 : 0;
+  u.run();
+}
+
+void adam(py::handle params, py::handle grads, py::handle exp_avgs, py::handle exp_avg_sqs,
+          py::sequence max_exp_avg_sqs, const Array& lr, const Array& step, double beta1,
+          double beta2, double eps, double weight_decay, bool decoupled, bool maximize) {
+  const bool amsgrad = !max_exp_avg_sqs.empty();
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"exp_avgs", exp_avgs, true},
+                              {"exp_avg_sqs", exp_avg_sqs, true},
+                              {"max_exp_avg_sqs", max_exp_avg_sqs, amsgrad}};
+  Update u("adam", lists, lr, step);
+  u->op = decoupled ? OptimOp::kAdamW : OptimOp::kAdam;
+  u->amsgrad = amsgrad ? 1 : 0;
+  u->beta1 = static_cast<float>(beta1);
+  u->beta2 = static_cast<float>(beta2);
+  u->eps = static_cast<float>(eps);
+  u->weight_decay = static_cast<float>(weight_decay);
+  u->maximize = maximize ? 1 : 0;
+  u.run();
+}
+
+}  // namespace
+
+void bind_optim(py::module_& m) {
+  m.def("sgd", sgd, py::arg("params"), py::arg("grads"), py::arg("momentum_buffers"), py::arg("lr"),
+        py::arg("step"), py::arg("momentum"), py::arg("dampening"), py::arg("weight_decay"),
+        py::arg("nesterov"), py::arg("maximize"), "momentum_buffers is empty where momentum is 0.");
+  m.def("adagrad", adagrad, py::arg("params"), py::arg("grads"), py::arg("sums"), py::arg("lr"),
+        py::arg("step"), py::arg("lr_decay"), py::arg("weight_decay"), py::arg("eps"),
+        py::arg("maximize"));
+  m.def("adadelta", adadelta, py::arg("params"), py::arg("grads"), py::arg("square_avgs"),
+        py::arg("acc_deltas"), py::arg("lr"), py::arg("step"), py::arg("rho"), py::arg("eps"),
+        py::arg("weight_decay"), py::arg("maximize"));
+  m.def("rmsprop", rmsprop, py::arg("params"), py::arg("grads"), py::arg("square_avgs"),
+        py::arg("momentum_buffers"), py::arg("grad_avgs"), py::arg("lr"), py::arg("step"),
+        py::arg("alpha"), py::arg("eps"), py::arg("weight_decay"), py::arg("momentum"),
+        py::arg("centered"), py::arg("maximize"),
+        "momentum_buffers is empty where momentum is 0, grad_avgs where centered is false.");
+  m.def("adam", adam, py::arg("params"), py::arg("grads"), py::arg("exp_avgs"),
+        py::arg("exp_avg_sqs"), py::arg("max_exp_avg_sqs"), py::arg("lr"), py::arg("step"),
+        py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"),
+        py::arg("decoupled"), py::arg("maximize"),
+        "Adam, or AdamW where decoupled; max_exp_avg_sqs is empty unless amsgrad.");
+}
+
+}  // namespace pydl

@@ -1,0 +1,37 @@
+// The geometry of sliding windows, shared by convolution and pooling.
+#pragma once
+#include <utility>
+
+#include "bindings/checks.h"
+
+namespace pydl {
+
+using Pair = std::pair<int64_t, int64_t>;  // (height, width)
+
+// Kernels compute positions in int64: with every extent and step below this, they cannot overflow.
+constexpr int64_t kMaxExtent = INT32_MAX;
+
+// One axis of a window.
+struct Axis {
+  int64_t size, kernel, stride, pad, dil;
+  int64_t padded_room() const { return size + 2 * pad - dil * (kernel - 1) - 1; }
+  int64_t outputs() const { return padded_room() / stride + 1; }
+};
+
+inline void check_axis(const Call& call, const char* letter, const Axis& a) {
+  const auto refuse = [&](const char* what, int64_t value, const char* want) {
+    call.wrong_value(std::string(what) + " of " + letter + " is " + std::to_string(value) +
+                     ", expected " + want);
+  };
+  if (a.size < 0 || a.size > kMaxExtent) refuse("size", a.size, "below 2^31");
+  if (a.kernel < 1 || a.kernel > kMaxExtent) refuse("kernel", a.kernel, ">= 1");
+  if (a.stride < 1 || a.stride > kMaxExtent) refuse("stride", a.stride, ">= 1");
+  if (a.pad < 0 || a.pad > kMaxExtent) refuse("padding", a.pad, ">= 0");
+  if (a.dil < 1 || a.dil > kMaxExtent) refuse("dilation", a.dil, ">= 1");
+  if (a.padded_room() >= 0) return;
+  call.wrong_value(std::string("kernel of ") + letter + " spans " +
+                   std::to_string(a.dil * (a.kernel - 1) + 1) + ", the padded input only " +
+                   std::to_string(a.size + 2 * a.pad));
+}
+
+}  // namespace pydl

@@ -1,0 +1,171 @@
+#include "core/pool.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace pydl {
+
+namespace {
+
+constexpr size_t kAlign = 64;
+constexpr size_t kHuge = size_t{2} << 20;  // blocks from here on ask for huge pages
+constexpr int kBins = 192;
+
+// Four sizes per power of two: at most a quarter of a block is unused.
+int bin_of(size_t bytes) {
+  if (bytes <= kAlign) return 0;
+  const int log2 = 63 - __builtin_clzll(bytes - 1);  // 2^log2 < bytes <= 2^(log2+1)
+  const int quarter = static_cast<int>(((bytes - 1) >> (log2 - 2)) & 3);
+  return (log2 - 6) * 4 + quarter + 1;
+}
+
+size_t size_of_bin(int bin) {
+  if (bin == 0) return kAlign;
+  const int log2 = (bin - 1) / 4 + 6;
+  const size_t quarter = static_cast<size_t>((bin - 1) % 4);
+  return (size_t{1} << log2) + (quarter + 1) * (size_t{1} << (log2 - 2));
+}
+
+// One lock for all pools. It is held for some tens of nanoseconds, and taken around fork, so that
+// a child never inherits it locked.
+std::mutex& mutex() {
+  static std::mutex* m = [] {
+    pthread_atfork([] { mutex().lock(); }, [] { mutex().unlock(); }, [] { mutex().unlock(); });
+    return new std::mutex;
+  }();
+  return *m;
+}
+
+MemoryStats stats;
+std::atomic<int64_t> allocations_left{-1};
+thread_local std::shared_ptr<Pool> private_pool;
+
+}  // namespace
+
+class Pool {
+ public:
+  ~Pool() { trim(); }
+
+  void* take(int bin) {  // with the lock held; null where nothing is cached
+    auto& list = free_[bin];
+    if (list.empty()) return nullptr;
+    void* block = list.back();
+    list.pop_back();
+    stats.cached -= static_cast<int64_t>(size_of_bin(bin));
+    return block;
+  }
+
+  void give(int bin, void* block) {  // with the lock held
+    free_[bin].push_back(block);
+    stats.cached += static_cast<int64_t>(size_of_bin(bin));
+  }
+
+  void reserve(int bin) {  // with the lock held: room for one more, so that give cannot fail
+    auto& list = free_[bin];
+    ++made_[bin];
+    if (list.capacity() < made_[bin]) list.reserve(2 * made_[bin]);
+  }
+
+  void trim() {
+    std::lock_guard<std::mutex> lock(mutex());
+    for (int bin = 0; bin < kBins; ++bin) {
+      for (void* block : free_[bin]) ::free(block);
+      stats.cached -= static_cast<int64_t>(free_[bin].size() * size_of_bin(bin));
+      made_[bin] -= free_[bin].size();
+      free_[bin].clear();
+    }
+  }
+
+ private:
+  std::vector<void*> free_[kBins];
+  size_t made_[kBins] = {};
+};
+
+namespace {
+
+const std::shared_ptr<Pool>& shared_pool() {
+  static auto* pool = new std::shared_ptr<Pool>(new Pool);  // never destroyed: see exit order
+  return *pool;
+}
+
+void* system_block(size_t bytes) {
+  void* data = nullptr;
+  if (::posix_memalign(&data, bytes >= kHuge ? kHuge : kAlign, bytes) != 0) return nullptr;
+#if defined(MADV_HUGEPAGE)
+  if (bytes >= kHuge) ::madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
+}  // namespace
+
+Storage::~Storage() {
+  if (release != nullptr) release(owner);
+  if (pool == nullptr) return;
+  const int bin = bin_of(bytes);
+  std::lock_guard<std::mutex> lock(mutex());
+  pool->give(bin, data);
+  stats.live -= static_cast<int64_t>(size_of_bin(bin));
+  --stats.arrays;
+}
+
+std::shared_ptr<Pool> new_pool() { return std::make_shared<Pool>(); }
+
+const std::shared_ptr<Pool>& current_pool() {
+  return private_pool != nullptr ? private_pool : shared_pool();
+}
+
+void set_current_pool(std::shared_ptr<Pool> pool) { private_pool = std::move(pool); }
+
+std::shared_ptr<Storage> allocate(size_t bytes) {
+  if (allocations_left.load(std::memory_order_relaxed) >= 0 && allocations_left.fetch_sub(1) == 0) {
+    throw std::bad_alloc();
+  }
+  if (bytes > (size_t{1} << 46)) throw std::bad_alloc();
+  auto storage = std::make_shared<Storage>();
+  const std::shared_ptr<Pool>& pool = current_pool();
+  const int bin = bin_of(bytes);
+  const size_t rounded = size_of_bin(bin);
+  void* data = nullptr;
+  {
+    std::lock_guard<std::mutex> lock(mutex());
+    data = pool->take(bin);
+    if (data == nullptr) pool->reserve(bin);
+  }
+  if (data == nullptr) data = system_block(rounded);
+  if (data == nullptr) {
+    shared_pool()->trim();
+    data = system_block(rounded);
+  }
+  if (data == nullptr) throw std::bad_alloc();
+  storage->data = data;
+  storage->bytes = bytes;
+  storage->pool = pool;
+  std::lock_guard<std::mutex> lock(mutex());
+  stats.live += static_cast<int64_t>(rounded);
+  if (stats.live > stats.peak) stats.peak = stats.live;
+  ++stats.arrays;
+  return storage;
+}
+
+MemoryStats memory_stats() {
+  std::lock_guard<std::mutex> lock(mutex());
+  return stats;
+}
+
+void reset_peak_memory() {
+  std::lock_guard<std::mutex> lock(mutex());
+  stats.peak = stats.live;
+}
+
+void empty_cache() { shared_pool()->trim(); }
+
+void fail_allocation_after(int64_t n) { allocations_left = n; }
+
+}  // namespace pydl

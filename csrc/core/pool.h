@@ -1,0 +1,51 @@
+// The caching allocator. Freed blocks stay in their pool and are handed out again, so a training
+// step asks the system for nothing after the first. A plan records into a private pool: what was
+// freed and reused while recording is reused the same way on replay, so the allocator's own
+// behaviour is the memory plan.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+
+namespace pydl {
+
+class Pool;
+
+// Memory with an owner. Data of a pool goes back to it; data of somebody else (NumPy) is released
+// by `release(owner)`.
+struct Storage {
+  void* data = nullptr;
+  size_t bytes = 0;
+  std::shared_ptr<Pool> pool;
+  void (*release)(void*) = nullptr;
+  void* owner = nullptr;
+
+  Storage() = default;
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  ~Storage();
+};
+
+struct MemoryStats {
+  int64_t live = 0;    // bytes in use
+  int64_t peak = 0;    // most bytes in use since reset_peak_memory
+  int64_t cached = 0;  // bytes kept for reuse, all pools
+  int64_t arrays = 0;  // blocks in use
+};
+
+std::shared_ptr<Pool> new_pool();
+
+// The pool of this thread: the shared one, or a plan's while it records.
+const std::shared_ptr<Pool>& current_pool();
+void set_current_pool(std::shared_ptr<Pool> pool);  // null: the shared one
+
+// 64-byte aligned, contents undefined. Throws std::bad_alloc.
+std::shared_ptr<Storage> allocate(size_t bytes);
+
+MemoryStats memory_stats();
+void reset_peak_memory();
+void empty_cache();                        // returns the shared pool's free blocks to the system
+void fail_allocation_after(int64_t n);     // tests: the n-th allocation from now fails
+
+}  // namespace pydl

@@ -1,0 +1,75 @@
+#include "cpu/dispatch.h"
+
+#include <stdexcept>
+
+namespace pydl {
+
+namespace scalar {
+extern const KernelTable kTable;
+}
+#if defined(PYDL_X86)
+namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx512 {
+extern const KernelTable kTable;
+}
+#endif
+
+namespace {
+
+struct Isa {
+  const char* name;
+  const KernelTable* table;
+  bool (*supported)();
+};
+
+// NOTE: __builtin_cpu_supports reads XGETBV too, so an OS that does not save the wide registers
+// counts as lacking them.
+const Isa kIsas[] = {
+    {"scalar", &scalar::kTable, [] { return true; }},
+#if defined(PYDL_X86)
+    {"avx2", &avx2::kTable,
+     [] {
+       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+              __builtin_cpu_supports("f16c");
+     }},
+    {"avx512", &avx512::kTable,
+     [] {
+       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+              __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+     }},
+#endif
+};
+
+const Isa* chosen = &kIsas[0];
+
+}  // namespace
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (const Isa& isa : kIsas) {
+    if (isa.supported()) names.push_back(isa.name);
+  }
+  return names;
+}
+
+void choose_isa(const std::string& forced) {
+  bool found = false;
+  for (const Isa& isa : kIsas) {
+    if (isa.supported() && (forced.empty() || forced == isa.name)) {
+      chosen = &isa;
+      found = true;
+    }
+  }
+  if (found) return;
+  std::string names;
+  for (const std::string& name : available_isas()) names += " " + name;
+  throw std::invalid_argument("PYDL_ISA=" + forced + ": not available here; choose one of:" + names);
+}
+
+const char* isa_name() { return chosen->name; }
+const KernelTable& cpu_table() { return *chosen->table; }
+
+}  // namespace pydl

@@ -1,0 +1,349 @@
+// Elementwise kernels: unary, unary_backward, binary with broadcasting, where. The formulas are in
+// ops/unary.h and ops/binary.h; this file has only the loops.
+#include <math.h>
+#include <string.h>
+
+#include "cpu/kernels_isa.h"
+#include "cpu/vec.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+
+// Lane by lane: powf's special cases are the C standard's.
+inline Vec pow(Vec a, Vec b) {
+  float x[kWidth], y[kWidth];
+  store(x, a);
+  store(y, b);
+  for (int64_t i = 0; i < kWidth; ++i) x[i] = ::powf(x[i], y[i]);
+  return load(x);
+}
+
+}  // namespace PYDL_ISA
+}  // namespace pydl
+
+#include "ops/binary.h"
+#include "ops/unary.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+constexpr int64_t kPiece = 32768;  // elements: 15-30 us from memory
+
+// ---- one argument ------------------------------------------------------------------------------
+
+template <class F>
+void unary_range(const UnaryArgs& a, int64_t i, int64_t end) {
+  const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
+  for (; i + kWidth <= end; i += kWidth) store(a.y + i, F::forward(load(a.x + i), p0, p1));
+  if (i < end) store_n(a.y + i, F::forward(load_n(a.x + i, end - i), p0, p1), end - i);
+}
+
+template <class F>
+void unary_backward_range(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
+  const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
+  for (; i + kWidth <= end; i += kWidth) {
+    store(a.gx + i, load(a.gy + i) * F::derivative(load(a.s + i), p0, p1));
+  }
+  const int64_t n = end - i;
+  if (n > 0) {
+    const Vec d = F::derivative(load_n(a.s + i, n), p0, p1);
+    store_n(a.gx + i, load_n(a.gy + i, n) * d, n);
+  }
+}
+
+using UnaryRange = void (*)(const UnaryArgs&, int64_t, int64_t);
+using UnaryBackwardRange = void (*)(const UnaryBackwardArgs&, int64_t, int64_t);
+
+constexpr UnaryRange kUnary[] = {
+#define PYDL_ENTRY(name, Struct, saved) &unary_range<Struct>,
+    PYDL_UNARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+};
+constexpr UnaryBackwardRange kUnaryBackward[] = {
+#define PYDL_ENTRY(name, Struct, saved) &unary_backward_range<Struct>,
+    PYDL_UNARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+};
+
+// ---- broadcasting ------------------------------------------------------------------------------
+
+// Cuts [lo, hi) of the dense output into blocks of rows x cols and calls
+// fn(index of the first element, offsets of it in each operand, rows, cols).
+template <int kOperands, class F>
+void for_blocks(int32_t ndim, const int64_t* shape, const int64_t* const* strides, int64_t lo,
+                int64_t hi, F fn) {
+  const int64_t cols = shape[ndim - 1];
+  const int64_t group = ndim > 1 ? shape[ndim - 2] : 1;
+  while (lo < hi) {
+    const int64_t row = lo / cols, col = lo % cols;
+    int64_t offset[kOperands];
+    for (int k = 0; k < kOperands; ++k) offset[k] = col * strides[k][ndim - 1];
+    int64_t r = row;
+    for (int32_t d = ndim - 2; d >= 0; --d) {
+      for (int k = 0; k < kOperands; ++k) offset[k] += (r % shape[d]) * strides[k][d];
+      r /= shape[d];
+    }
+    const bool whole = col == 0 && hi - lo >= cols;
+    const int64_t rows = whole ? min64(group - row % group, (hi - lo) / cols) : 1;
+    const int64_t n = whole ? cols : min64(cols - col, hi - lo);
+    fn(lo, offset, rows, n);
+    lo += rows * n;
+  }
+}
+
+int64_t product(int32_t ndim, const int64_t* shape) {
+  int64_t n = 1;
+  for (int32_t d = 0; d < ndim; ++d) n *= shape[d];
+  return n;
+}
+
+// A block of a binary operation: a and b at its first element, with row and column strides.
+struct Block {
+  const void* a;
+  const void* b;
+  void* out;
+  int64_t rows, cols, a_row, b_row, a_col, b_col;
+};
+using BlockFn = void (*)(const Block&);
+
+inline void put(float* p, Vec v, int64_t n) { store_tail(p, v, n); }
+inline void put(uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
+
+// How an operand moves along a row.
+enum Step1 { kFixed, kDense, kStrided };
+
+template <Step1 kStep>
+inline Vec fetch(const float* p, int64_t i, int64_t stride, Vec fixed, int64_t n) {
+  if (kStep == kFixed) return fixed;
+  if (kStep == kDense) return load_tail(p + i, n);
+  float lane[kWidth] = {};
+  for (int64_t j = 0; j < n; ++j) lane[j] = p[(i + j) * stride];
+  return load(lane);
+}
+
+template <class Op, class R, Step1 kA, Step1 kB>
+void f32_block(const Block& s) {
+  const float* a = static_cast<const float*>(s.a);
+  const float* b = static_cast<const float*>(s.b);
+  R* out = static_cast<R*>(s.out);
+  for (int64_t r = 0; r < s.rows; ++r, a += s.a_row, b += s.b_row, out += s.cols) {
+    const Vec a0 = set1(a[0]), b0 = set1(b[0]);
+    int64_t i = 0;
+    for (; i + kWidth <= s.cols; i += kWidth) {
+      const Vec x = fetch<kA>(a, i, s.a_col, a0, kWidth);
+      const Vec y = fetch<kB>(b, i, s.b_col, b0, kWidth);
+      put(out + i, Op::lanes(x, y), kWidth);
+    }
+    const int64_t n = s.cols - i;
+    if (n > 0) {
+      put(out + i, Op::lanes(fetch<kA>(a, i, s.a_col, a0, n), fetch<kB>(b, i, s.b_col, b0, n)), n);
+    }
+  }
+}
+
+template <class Op, class T, class R>
+void whole_block(const Block& s) {
+  const T* a = static_cast<const T*>(s.a);
+  const T* b = static_cast<const T*>(s.b);
+  R* out = static_cast<R*>(s.out);
+  const int64_t n = s.cols, p = s.a_col, q = s.b_col;
+  for (int64_t r = 0; r < s.rows; ++r, a += s.a_row, b += s.b_row, out += n) {
+    const T a0 = a[0], b0 = b[0];
+    if (p == 1 && q == 1) {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<R>(Op::whole(a[i], b[i]));
+    } else if (p == 0 && q == 1) {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<R>(Op::whole(a0, b[i]));
+    } else if (p == 1 && q == 0) {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<R>(Op::whole(a[i], b0));
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<R>(Op::whole(a[i * p], b[i * q]));
+    }
+  }
+}
+
+template <class Op>
+struct AsBool {
+  static inline bool whole(uint8_t a, uint8_t b) { return Op::whole(a, b) != 0; }
+};
+
+template <bool kIsBool, class T>
+struct ResultOf {
+  using Type = T;
+};
+template <class T>
+struct ResultOf<true, T> {
+  using Type = uint8_t;
+};
+
+template <Step1 kA, Step1 kB>
+BlockFn f32_fn(int32_t op) {
+  static constexpr BlockFn kTable[] = {
+#define PYDL_ENTRY(name, Struct, is_bool) \
+  &f32_block<Struct, ResultOf<is_bool, float>::Type, kA, kB>,
+      PYDL_BINARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+  };
+  return kTable[op];
+}
+
+template <class T>
+BlockFn whole_fn(int32_t op) {
+  static constexpr BlockFn kTable[] = {
+#define PYDL_ENTRY(name, Struct, is_bool) \
+  &whole_block<Struct, T, typename ResultOf<is_bool, T>::Type>,
+      PYDL_BINARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+  };
+  return kTable[op];
+}
+
+BlockFn bool_fn(int32_t op) {
+  static constexpr BlockFn kTable[] = {
+#define PYDL_ENTRY(name, Struct, is_bool) &whole_block<AsBool<Struct>, uint8_t, uint8_t>,
+      PYDL_BINARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+  };
+  return kTable[op];
+}
+
+BlockFn binary_fn(const BinaryArgs& a) {
+  const int64_t p = a.a_stride[a.ndim - 1], q = a.b_stride[a.ndim - 1];
+  switch (a.dtype) {
+    case DType::kI64:
+      return whole_fn<int64_t>(a.op);
+    case DType::kI32:
+      return whole_fn<int32_t>(a.op);
+    case DType::kU8:
+      return whole_fn<uint8_t>(a.op);
+    case DType::kBool:
+      return bool_fn(a.op);
+    default:
+      if (p == 1 && q == 1) return f32_fn<kDense, kDense>(a.op);
+      if (p == 0 && q == 1) return f32_fn<kFixed, kDense>(a.op);
+      if (p == 1 && q == 0) return f32_fn<kDense, kFixed>(a.op);
+      return f32_fn<kStrided, kStrided>(a.op);
+  }
+}
+
+inline const char* at(const void* p, int64_t bytes) { return static_cast<const char*>(p) + bytes; }
+inline char* at(void* p, int64_t bytes) { return static_cast<char*>(p) + bytes; }
+
+// ---- where -------------------------------------------------------------------------------------
+
+template <class T>
+void where_row(const uint8_t* c, const T* a, const T* b, T* out, int64_t n, int64_t cs, int64_t as,
+               int64_t bs) {
+  const T a0 = a[0], b0 = b[0];
+  // Both sides are read first, so that the compiler may blend instead of branch.
+  if (cs == 1 && as == 1 && bs == 1) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T x = a[i], y = b[i];
+      out[i] = c[i] ? x : y;
+    }
+  } else if (cs == 1 && as == 1 && bs == 0) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T x = a[i];
+      out[i] = c[i] ? x : b0;
+    }
+  } else if (cs == 1 && as == 0 && bs == 1) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T y = b[i];
+      out[i] = c[i] ? a0 : y;
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = c[i * cs] ? a[i * as] : b[i * bs];
+  }
+}
+
+template <class T>
+void where_range(const WhereArgs& s, int64_t lo, int64_t hi) {
+  const int64_t* strides[3] = {s.c_stride, s.a_stride, s.b_stride};
+  const int32_t last = s.ndim - 1, up = s.ndim > 1 ? s.ndim - 2 : 0;
+  for_blocks<3>(s.ndim, s.shape, strides, lo, hi,
+                [&](int64_t first, const int64_t* offset, int64_t rows, int64_t cols) {
+                  for (int64_t r = 0; r < rows; ++r) {
+                    where_row(s.cond + offset[0] + r * s.c_stride[up],
+                              static_cast<const T*>(s.a) + offset[1] + r * s.a_stride[up],
+                              static_cast<const T*>(s.b) + offset[2] + r * s.b_stride[up],
+                              static_cast<T*>(s.out) + first + r * cols, cols, s.c_stride[last],
+                              s.a_stride[last], s.b_stride[last]);
+                  }
+                });
+}
+
+}  // namespace
+
+// ---- kernels -----------------------------------------------------------------------------------
+
+void unary(const UnaryArgs& a) {
+  parallel_for(
+      ceil_div(a.n, kPiece),
+      [](const void* ctx, int64_t i, void*) {
+        const UnaryArgs& a = *static_cast<const UnaryArgs*>(ctx);
+        kUnary[a.op](a, i * kPiece, min64(a.n, (i + 1) * kPiece));
+      },
+      &a);
+}
+
+void unary_backward(const UnaryBackwardArgs& a) {
+  parallel_for(
+      ceil_div(a.n, kPiece),
+      [](const void* ctx, int64_t i, void*) {
+        const UnaryBackwardArgs& a = *static_cast<const UnaryBackwardArgs*>(ctx);
+        kUnaryBackward[a.op](a, i * kPiece, min64(a.n, (i + 1) * kPiece));
+      },
+      &a);
+}
+
+void binary(const BinaryArgs& args) {
+  struct Context {
+    const BinaryArgs& a;
+    BlockFn fn;
+    int64_t n, out_size;
+  };
+  const int64_t size = kItemSize[static_cast<int>(args.dtype)];
+  const bool is_bool = args.op >= static_cast<int32_t>(BinaryOp::kEq);
+  const Context context = {args, binary_fn(args), product(args.ndim, args.shape),
+                           is_bool ? 1 : size};
+  parallel_for(
+      ceil_div(context.n, kPiece),
+      [](const void* ctx, int64_t i, void*) {
+        const Context& c = *static_cast<const Context*>(ctx);
+        const BinaryArgs& a = c.a;
+        const int64_t size = kItemSize[static_cast<int>(a.dtype)];
+        const int64_t* strides[2] = {a.a_stride, a.b_stride};
+        const int32_t last = a.ndim - 1, up = a.ndim > 1 ? a.ndim - 2 : 0;
+        for_blocks<2>(a.ndim, a.shape, strides, i * kPiece, min64(c.n, (i + 1) * kPiece),
+                      [&](int64_t first, const int64_t* offset, int64_t rows, int64_t cols) {
+                        c.fn({at(a.a, offset[0] * size), at(a.b, offset[1] * size),
+                              at(a.out, first * c.out_size), rows, cols, a.a_stride[up],
+                              a.b_stride[up], a.a_stride[last], a.b_stride[last]});
+                      });
+      },
+      &context);
+}
+
+void where(const WhereArgs& args) {
+  parallel_for(
+      ceil_div(product(args.ndim, args.shape), kPiece),
+      [](const void* ctx, int64_t i, void*) {
+        const WhereArgs& a = *static_cast<const WhereArgs*>(ctx);
+        const int64_t lo = i * kPiece;
+        const int64_t hi = min64(product(a.ndim, a.shape), lo + kPiece);
+        switch (a.itemsize) {
+          case 1:
+            return where_range<uint8_t>(a, lo, hi);
+          case 2:
+            return where_range<uint16_t>(a, lo, hi);
+          case 4:
+            return where_range<uint32_t>(a, lo, hi);
+          default:
+            return where_range<uint64_t>(a, lo, hi);
+        }
+      },
+      &args);
+}
+
+}  // namespace PYDL_ISA
+}  // namespace pydl

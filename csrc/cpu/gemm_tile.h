@@ -1,0 +1,268 @@
+// The micro-kernel of GEMM and convolution: a register tile of R rows by V vectors, C += A B, with
+// its sizes per ISA, the panel packing that feeds it and its write-back. Not the loops around it.
+// Source: Van Zee, van de Geijn, BLIS (2015): five loops around one micro-kernel.
+//
+// A is read by broadcasts through one pointer per row plus an offset per step of k, so that packed
+// panels, plain rows and the shifted pixels of an image all feed the same code. B is [k][V lanes].
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+#include "cpu/vec.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+#if defined(PYDL_ISA_AVX512)
+constexpr int kTileRows = 8;  // 8 x 48: 24 accumulators, 3 of B, 1 of A, of 32 registers
+constexpr int kTileVecs = 3;
+#elif defined(PYDL_ISA_AVX2)
+constexpr int kTileRows = 4;  // 4 x 24: 12 accumulators, 3 of B, 1 of A, of 16 registers
+constexpr int kTileVecs = 3;
+#else
+constexpr int kTileRows = 4;  // 4 x 8: 8 accumulators; SSE needs two more for a product
+constexpr int kTileVecs = 2;
+#endif
+constexpr int64_t kTileCols = kTileVecs * kWidth;
+
+// Vec, but for the scalar table a type that the compiler keeps in one register.
+#if defined(PYDL_ISA_AVX512) || defined(PYDL_ISA_AVX2)
+using Reg = Vec;
+inline Reg reg_load(const float* p) { return load(p); }
+inline Reg reg_set1(float x) { return set1(x); }
+inline Reg reg_fma(Reg a, Reg b, Reg c) { return fma(a, b, c); }
+inline Vec reg_vec(Reg a) { return a; }
+#else
+typedef float Reg __attribute__((vector_size(4 * kWidth)));
+inline Reg reg_load(const float* p) {
+  Reg r;
+  memcpy(&r, p, sizeof r);
+  return r;
+}
+inline Reg reg_set1(float x) { return Reg{x, x, x, x}; }
+inline Reg reg_fma(Reg a, Reg b, Reg c) { return a * b + c; }
+inline Vec reg_vec(Reg a) {
+  Vec r;
+  memcpy(&r, &a, sizeof r);
+  return r;
+}
+#endif
+
+// How the offset into the rows of A grows with k.
+struct Step {
+  int64_t step;
+  int64_t operator[](int64_t k) const { return k * step; }
+};
+struct Table {
+  const int64_t* offset;
+  int64_t operator[](int64_t k) const { return offset[k]; }
+};
+
+// C = act(alpha * (A B) + bias + (add ? C : 0)) for the tile's `cols` valid columns.
+struct TileOut {
+  float* c;
+  int64_t ldc;
+  int64_t cols;
+  float alpha = 1.0f;
+  bool add = false;
+  bool relu = false;
+  const float* row_bias = nullptr;  // of the tile's first row
+  const float* col_bias = nullptr;  // of the tile's first column
+};
+
+// NOTE: max(0, x) keeps a NaN in x: the second operand wins.
+inline void write_vec(const TileOut& t, int64_t r, int64_t v, Vec x) {
+  float* c = t.c + r * t.ldc + v * kWidth;
+  const int64_t n = min64(kWidth, t.cols - v * kWidth);
+  x = x * set1(t.alpha);
+  if (t.add) x = x + load_tail(c, n);
+  if (t.row_bias) x = x + set1(t.row_bias[r]);
+  if (t.col_bias) x = x + load_tail(t.col_bias + v * kWidth, n);
+  if (t.relu) x = max(set1(0.0f), x);
+  store_tail(c, x, n);
+}
+
+template <int R, int V, class Walk>
+__attribute__((noinline)) void tile(int64_t k, const float* const* rows, Walk walk, const float* b,
+                                    int64_t ldb, const TileOut& out) {
+  const float* a[R];
+  Reg acc[R][V];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    a[r] = rows[r];
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) acc[r][v] = reg_set1(0.0f);
+  }
+  for (int64_t i = 0; i < k; ++i, b += ldb) {
+    const int64_t at = walk[i];
+    Reg bv[V];
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) bv[v] = reg_load(b + v * kWidth);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Reg x = reg_set1(a[r][at]);
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) acc[r][v] = reg_fma(x, bv[v], acc[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) write_vec(out, r, v, reg_vec(acc[r][v]));
+  }
+}
+
+template <int R, class Walk>
+inline void tile_vecs(int64_t vecs, int64_t k, const float* const* rows, Walk walk, const float* b,
+                      int64_t ldb, const TileOut& out) {
+  if (vecs == 1) return tile<R, 1>(k, rows, walk, b, ldb, out);
+  if (vecs == kTileVecs) return tile<R, kTileVecs>(k, rows, walk, b, ldb, out);
+  tile<R, 2>(k, rows, walk, b, ldb, out);
+}
+
+// C tile of r <= kTileRows rows by `vecs` <= kTileVecs vectors.
+template <class Walk>
+inline void run_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, Walk walk,
+                     const float* b, int64_t ldb, const TileOut& out) {
+  switch (r) {
+    case 1: return tile_vecs<1>(vecs, k, rows, walk, b, ldb, out);
+    case 2: return tile_vecs<2>(vecs, k, rows, walk, b, ldb, out);
+    case 3: return tile_vecs<3>(vecs, k, rows, walk, b, ldb, out);
+    case 4: return tile_vecs<4>(vecs, k, rows, walk, b, ldb, out);
+#if defined(PYDL_ISA_AVX512)
+    case 5: return tile_vecs<5>(vecs, k, rows, walk, b, ldb, out);
+    case 6: return tile_vecs<6>(vecs, k, rows, walk, b, ldb, out);
+    case 7: return tile_vecs<7>(vecs, k, rows, walk, b, ldb, out);
+    default: return tile_vecs<8>(vecs, k, rows, walk, b, ldb, out);
+#endif
+  }
+}
+
+// `n` things in `parts` nearly equal parts: where part i begins.
+inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) {
+  return i * (n / parts) + min64(i, n % parts);
+}
+
+// Columns cut into panels of at most kTileVecs vectors, of nearly equal width: 4 vectors are 2 + 2,
+// not 3 + 1.
+struct Panels {
+  int64_t vecs;   // vectors over all columns
+  int64_t count;  // panels
+  explicit Panels(int64_t cols) : vecs(ceil_div(cols, kWidth)), count(ceil_div(vecs, kTileVecs)) {}
+  int64_t begin(int64_t p) const { return part_begin(vecs, count, p); }  // in vectors
+  int64_t width(int64_t p) const { return begin(p + 1) - begin(p); }     // in vectors
+};
+
+// Transposes a kWidth x kWidth block in registers.
+#if defined(PYDL_ISA_AVX512)
+inline void transpose(Vec (&r)[16]) {
+  __m512 t[16];
+#pragma GCC unroll 4
+  for (int g = 0; g < 4; ++g) {  // 4 x 4 blocks within the 128-bit lanes
+    const __m512 a = _mm512_unpacklo_ps(r[4 * g].v, r[4 * g + 1].v);
+    const __m512 b = _mm512_unpackhi_ps(r[4 * g].v, r[4 * g + 1].v);
+    const __m512 c = _mm512_unpacklo_ps(r[4 * g + 2].v, r[4 * g + 3].v);
+    const __m512 d = _mm512_unpackhi_ps(r[4 * g + 2].v, r[4 * g + 3].v);
+    t[4 * g] = _mm512_shuffle_ps(a, c, 0x44);
+    t[4 * g + 1] = _mm512_shuffle_ps(a, c, 0xee);
+    t[4 * g + 2] = _mm512_shuffle_ps(b, d, 0x44);
+    t[4 * g + 3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {  // lanes of the four groups
+    const __m512 a = _mm512_shuffle_f32x4(t[j], t[4 + j], 0x88);
+    const __m512 b = _mm512_shuffle_f32x4(t[j], t[4 + j], 0xdd);
+    const __m512 c = _mm512_shuffle_f32x4(t[8 + j], t[12 + j], 0x88);
+    const __m512 d = _mm512_shuffle_f32x4(t[8 + j], t[12 + j], 0xdd);
+    r[j].v = _mm512_shuffle_f32x4(a, c, 0x88);
+    r[4 + j].v = _mm512_shuffle_f32x4(b, d, 0x88);
+    r[8 + j].v = _mm512_shuffle_f32x4(a, c, 0xdd);
+    r[12 + j].v = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
+}
+#elif defined(PYDL_ISA_AVX2)
+inline void transpose(Vec (&r)[8]) {
+  __m256 t[8];
+#pragma GCC unroll 2
+  for (int g = 0; g < 2; ++g) {
+    const __m256 a = _mm256_unpacklo_ps(r[4 * g].v, r[4 * g + 1].v);
+    const __m256 b = _mm256_unpackhi_ps(r[4 * g].v, r[4 * g + 1].v);
+    const __m256 c = _mm256_unpacklo_ps(r[4 * g + 2].v, r[4 * g + 3].v);
+    const __m256 d = _mm256_unpackhi_ps(r[4 * g + 2].v, r[4 * g + 3].v);
+    t[4 * g] = _mm256_shuffle_ps(a, c, 0x44);
+    t[4 * g + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    t[4 * g + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    t[4 * g + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    r[j].v = _mm256_permute2f128_ps(t[j], t[4 + j], 0x20);
+    r[4 + j].v = _mm256_permute2f128_ps(t[j], t[4 + j], 0x31);
+  }
+}
+#else
+inline void transpose(Vec (&r)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const float t = r[i].v[j];
+      r[i].v[j] = r[j].v[i];
+      r[j].v[i] = t;
+    }
+  }
+}
+#endif
+
+// Rows r0.. of `src` (pitch `ld`), `rows` x `cols` <= kWidth x kWidth, transposed in registers.
+inline void load_transposed(const float* src, int64_t ld, int64_t rows, int64_t cols,
+                            Vec (&t)[kWidth]) {
+  if (rows == kWidth && cols == kWidth) {
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kWidth; ++i) t[i] = load(src + i * ld);
+  } else {
+    for (int64_t i = 0; i < kWidth; ++i) {
+      t[i] = i < rows ? load_tail(src + i * ld, cols) : set1(0.0f);
+    }
+  }
+  transpose(t);
+}
+
+// dst[k][width] = src[i * si + k * sk] for i in [0, n), k in [0, kc), zero for n <= i < width.
+// One of the strides is 1, or both are what they are and the slow loop runs. width is a multiple
+// of kWidth.
+inline void pack_panel(const float* src, int64_t si, int64_t sk, int64_t n, int64_t kc,
+                       int64_t width, float* dst) {
+  if (si == 1) {
+    for (int64_t k = 0; k < kc; ++k) {
+      for (int64_t i = 0; i < width; i += kWidth) {
+        const int64_t left = min64(kWidth, n - i);
+        store(dst + k * width + i, left > 0 ? load_tail(src + k * sk + i, left) : set1(0.0f));
+      }
+    }
+    return;
+  }
+  if (sk == 1) {
+    for (int64_t i = 0; i < width; i += kWidth) {
+      const int64_t rows = max64(0, min64(kWidth, n - i));
+      for (int64_t k = 0; k < kc; k += kWidth) {
+        const int64_t cols = min64(kWidth, kc - k);
+        Vec t[kWidth];
+        load_transposed(src + i * si + k, si, rows, cols, t);
+        if (cols == kWidth) {
+#pragma GCC unroll 16
+          for (int64_t j = 0; j < kWidth; ++j) store(dst + (k + j) * width + i, t[j]);
+        } else {
+          for (int64_t j = 0; j < cols; ++j) store(dst + (k + j) * width + i, t[j]);
+        }
+      }
+    }
+    return;
+  }
+  for (int64_t k = 0; k < kc; ++k) {
+    for (int64_t i = 0; i < width; ++i) dst[k * width + i] = i < n ? src[i * si + k * sk] : 0.0f;
+  }
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl

@@ -1,0 +1,278 @@
+// Batch normalisation over x (N, C, S), forward and backward. A piece owns whole channels, so no
+// workspace is needed. S > 1 walks rows of S; S = 1 (BatchNorm1d) puts channels into the lanes.
+// Statistics: mean and centred squares of short chunks, still in cache, merged by Chan, Golub and
+// LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+#include <math.h>
+#include <stdint.h>
+
+#include "cpu/kernels_isa.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+constexpr int64_t kPieceElements = 1 << 15;
+constexpr int64_t kChunk = 2048;     // elements per partial sum of a channel
+constexpr int64_t kChunkRows = 256;  // the same where S = 1
+constexpr int64_t kColumns = 64;     // channels per piece where S = 1
+
+struct Acc {  // four sums, for the latency of an addition
+  Vec v[4] = {set1(0.0f), set1(0.0f), set1(0.0f), set1(0.0f)};
+  Vec lanes() const { return (v[0] + v[1]) + (v[2] + v[3]); }
+  float total() const { return reduce_add(lanes()); }
+};
+
+// f(accumulator, i, n) for every vector of a row of S.
+template <class F>
+inline void each(int64_t S, F f) {
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= S; i += 4 * kWidth) {
+    for (int64_t k = 0; k < 4; ++k) f(k, i + k * kWidth, kWidth);
+  }
+  for (; i < S; i += kWidth) f(0, i, min64(kWidth, S - i));
+}
+
+template <class Args>
+struct Job {
+  const Args* a;
+  int64_t per;  // channels in a piece
+};
+
+template <class Args>
+void run(const Args& a, PieceFn rows, PieceFn columns) {
+  const int64_t size = max64(1, a.N * a.S);
+  const Job<Args> job = {&a, a.S == 1 ? kColumns : max64(1, kPieceElements / size)};
+  parallel_for(ceil_div(a.C, job.per), a.S == 1 ? columns : rows, &job);
+}
+
+// ---- statistics of one channel -----------------------------------------------------------------
+
+struct Moments {
+  double n = 0.0, mean = 0.0, m2 = 0.0;  // m2: sum of (x - mean)^2
+  void merge(double count, double other_mean, double other_m2) {
+    const double total = n + count, delta = other_mean - mean;
+    mean += delta * (count / total);
+    m2 += other_m2 + delta * delta * (n * count / total);
+    n = total;
+  }
+};
+
+Moments channel_moments(const BatchNormArgs& a, int64_t c) {
+  static const float kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const Vec one = set1(1.0f), tail = load_n(kOnes, a.S % kWidth);  // so that empty lanes count 0
+  const int64_t rows = max64(1, kChunk / a.S);
+  Moments all;
+  for (int64_t n = 0; n < a.N; n += rows) {
+    const int64_t end = min64(n + rows, a.N);
+    const float count = static_cast<float>((end - n) * a.S);
+    Acc sum;
+    for (int64_t r = n; r < end; ++r) {
+      const float* x = a.x + (r * a.C + c) * a.S;
+      each(a.S,
+           [&](int64_t k, int64_t i, int64_t w) { sum.v[k] = sum.v[k] + load_tail(x + i, w); });
+    }
+    const float pivot = sum.total() / count;
+    const Vec centre = set1(pivot);
+    Acc d1, d2;  // d1 corrects the rounding of pivot
+    for (int64_t r = n; r < end; ++r) {
+      const float* x = a.x + (r * a.C + c) * a.S;
+      each(a.S, [&](int64_t k, int64_t i, int64_t w) {
+        const Vec d = (load_tail(x + i, w) - centre) * (w == kWidth ? one : tail);
+        d1.v[k] = d1.v[k] + d;
+        d2.v[k] = fma(d, d, d2.v[k]);
+      });
+    }
+    const double shift = static_cast<double>(d1.total()) / count;
+    all.merge(count, pivot + shift, d2.total() - shift * shift * count);
+  }
+  return all;
+}
+
+void keep_statistics(const BatchNormArgs& a, int64_t c, double mean, double m2) {
+  const double n = static_cast<double>(max64(1, a.N * a.S)), var = m2 / n, keep = a.momentum;
+  a.mean[c] = static_cast<float>(mean);
+  a.rstd[c] = static_cast<float>(1.0 / ::sqrt(var + static_cast<double>(a.eps)));
+  if (a.running_mean == nullptr) return;
+  a.running_mean[c] = static_cast<float>((1.0 - keep) * a.running_mean[c] + keep * mean);
+  a.running_var[c] = static_cast<float>((1.0 - keep) * a.running_var[c] + keep * (m2 / (n - 1.0)));
+}
+
+void use_running(const BatchNormArgs& a, int64_t c) {
+  a.mean[c] = a.running_mean[c];
+  const double var = a.running_var[c];
+  a.rstd[c] = static_cast<float>(1.0 / ::sqrt(var + static_cast<double>(a.eps)));
+}
+
+// ---- forward -----------------------------------------------------------------------------------
+
+void forward_rows(const void* ctx, int64_t piece, void*) {
+  const Job<BatchNormArgs>& job = *static_cast<const Job<BatchNormArgs>*>(ctx);
+  const BatchNormArgs& a = *job.a;
+  const int64_t last = min64((piece + 1) * job.per, a.C);
+  for (int64_t c = piece * job.per; c < last; ++c) {
+    if (a.training != 0) {
+      const Moments m = channel_moments(a, c);
+      keep_statistics(a, c, m.mean, m.m2);
+    } else {
+      use_running(a, c);
+    }
+    const Vec mean = set1(a.mean[c]);
+    const Vec scale = set1(a.weight == nullptr ? a.rstd[c] : a.rstd[c] * a.weight[c]);
+    const Vec bias = set1(a.bias == nullptr ? 0.0f : a.bias[c]);
+    for (int64_t n = 0; n < a.N; ++n) {
+      const float* x = a.x + (n * a.C + c) * a.S;
+      float* y = a.y + (n * a.C + c) * a.S;
+      each(a.S, [&](int64_t, int64_t i, int64_t w) {
+        store_tail(y + i, fma(load_tail(x + i, w) - mean, scale, bias), w);
+      });
+    }
+  }
+}
+
+// Statistics of w channels from c, one in each lane, over N rows.
+void column_moments(const BatchNormArgs& a, int64_t c, int64_t w, Vec* mean, Vec* m2) {
+  *mean = *m2 = set1(0.0f);
+  for (int64_t n = 0; n < a.N; n += kChunkRows) {
+    const int64_t end = min64(n + kChunkRows, a.N);
+    const float count = static_cast<float>(end - n), before = static_cast<float>(n);
+    const float* x = a.x + c;
+    Acc sum;
+    for (int64_t r = n; r < end; ++r) sum.v[r % 4] = sum.v[r % 4] + load_tail(x + r * a.C, w);
+    const Vec centre = sum.lanes() / set1(count);
+    Acc d1, d2;
+    for (int64_t r = n; r < end; ++r) {
+      const Vec d = load_tail(x + r * a.C, w) - centre;
+      d1.v[r % 4] = d1.v[r % 4] + d;
+      d2.v[r % 4] = fma(d, d, d2.v[r % 4]);
+    }
+    const Vec shift = d1.lanes() / set1(count), delta = centre + shift - *mean;
+    const float share = count / (before + count);
+    *mean = fma(delta, set1(share), *mean);
+    *m2 = *m2 + (d2.lanes() - shift * d1.lanes()) + delta * delta * set1(before * share);
+  }
+}
+
+void forward_columns(const void* ctx, int64_t piece, void*) {
+  const BatchNormArgs& a = *static_cast<const Job<BatchNormArgs>*>(ctx)->a;
+  const int64_t last = min64((piece + 1) * kColumns, a.C);
+  for (int64_t c = piece * kColumns; c < last; c += kWidth) {
+    const int64_t w = min64(kWidth, last - c);
+    alignas(64) float means[kWidth], m2s[kWidth];
+    if (a.training != 0) {
+      Vec mean, m2;
+      column_moments(a, c, w, &mean, &m2);
+      store(means, mean);
+      store(m2s, m2);
+    }
+    for (int64_t i = 0; i < w; ++i) {
+      if (a.training != 0) {
+        keep_statistics(a, c + i, means[i], m2s[i]);
+      } else {
+        use_running(a, c + i);
+      }
+    }
+    const Vec mean = load_tail(a.mean + c, w), rstd = load_tail(a.rstd + c, w);
+    const Vec scale = a.weight == nullptr ? rstd : rstd * load_tail(a.weight + c, w);
+    const Vec bias = a.bias == nullptr ? set1(0.0f) : load_tail(a.bias + c, w);
+    for (int64_t n = 0; n < a.N; ++n) {
+      store_tail(a.y + n * a.C + c, fma(load_tail(a.x + n * a.C + c, w) - mean, scale, bias), w);
+    }
+  }
+}
+
+// ---- backward ----------------------------------------------------------------------------------
+// gb = sum gy, gw = rstd * sum gy (x - mean). Training, with M = N * S:
+// gx = w rstd (gy - gb / M - (x - mean) rstd gw / M); not training: gx = w rstd gy.
+
+void channel_sums(const BatchNormBackwardArgs& a, int64_t c, double* gy_sum, double* product_sum) {
+  const Vec mean = set1(a.mean[c]);
+  const int64_t rows = max64(1, kChunk / a.S);
+  *gy_sum = *product_sum = 0.0;
+  for (int64_t n = 0; n < a.N; n += rows) {
+    const int64_t end = min64(n + rows, a.N);
+    Acc s, p;
+    for (int64_t r = n; r < end; ++r) {
+      const float* x = a.x + (r * a.C + c) * a.S;
+      const float* gy = a.gy + (r * a.C + c) * a.S;
+      each(a.S, [&](int64_t k, int64_t i, int64_t w) {
+        const Vec g = load_tail(gy + i, w);
+        s.v[k] = s.v[k] + g;
+        p.v[k] = fma(g, load_tail(x + i, w) - mean, p.v[k]);
+      });
+    }
+    *gy_sum += s.total();
+    *product_sum += p.total();
+  }
+}
+
+void backward_rows(const void* ctx, int64_t piece, void*) {
+  const Job<BatchNormBackwardArgs>& job = *static_cast<const Job<BatchNormBackwardArgs>*>(ctx);
+  const BatchNormBackwardArgs& a = *job.a;
+  const int64_t last = min64((piece + 1) * job.per, a.C);
+  const double size = static_cast<double>(a.N * a.S);
+  for (int64_t c = piece * job.per; c < last; ++c) {
+    double gb, product;
+    channel_sums(a, c, &gb, &product);
+    const double rstd = a.rstd[c], gw = product * rstd;
+    a.gbias[c] = static_cast<float>(gb);
+    a.gweight[c] = static_cast<float>(gw);
+    if (a.gx == nullptr) continue;
+    const double scale = a.weight == nullptr ? rstd : rstd * a.weight[c];
+    const bool batch = a.training != 0;
+    const Vec mean = set1(a.mean[c]), ky = set1(static_cast<float>(scale));
+    const Vec kx = set1(static_cast<float>(batch ? -scale * rstd * gw / size : 0.0));
+    const Vec k1 = set1(static_cast<float>(batch ? -scale * gb / size : 0.0));
+    for (int64_t n = 0; n < a.N; ++n) {
+      const int64_t at = (n * a.C + c) * a.S;
+      each(a.S, [&](int64_t, int64_t i, int64_t w) {
+        const Vec g = load_tail(a.gy + at + i, w);
+        const Vec gx = batch ? fma(load_tail(a.x + at + i, w) - mean, kx, fma(g, ky, k1)) : g * ky;
+        store_tail(a.gx + at + i, gx, w);
+      });
+    }
+  }
+}
+
+void backward_columns(const void* ctx, int64_t piece, void*) {
+  const BatchNormBackwardArgs& a = *static_cast<const Job<BatchNormBackwardArgs>*>(ctx)->a;
+  const int64_t last = min64((piece + 1) * kColumns, a.C);
+  for (int64_t c = piece * kColumns; c < last; c += kWidth) {
+    const int64_t w = min64(kWidth, last - c);
+    const Vec mean = load_tail(a.mean + c, w), rstd = load_tail(a.rstd + c, w);
+    Vec gb = set1(0.0f), product = set1(0.0f);
+    for (int64_t n = 0; n < a.N; n += kChunkRows) {
+      const int64_t end = min64(n + kChunkRows, a.N);
+      Acc s, p;
+      for (int64_t r = n; r < end; ++r) {
+        const Vec g = load_tail(a.gy + r * a.C + c, w);
+        s.v[r % 4] = s.v[r % 4] + g;
+        p.v[r % 4] = fma(g, load_tail(a.x + r * a.C + c, w) - mean, p.v[r % 4]);
+      }
+      gb = gb + s.lanes();
+      product = product + p.lanes();
+    }
+    const Vec gw = product * rstd;
+    store_tail(a.gbias + c, gb, w);
+    store_tail(a.gweight + c, gw, w);
+    if (a.gx == nullptr) continue;
+    const Vec ky = a.weight == nullptr ? rstd : rstd * load_tail(a.weight + c, w);
+    const Vec over = set1(-1.0f / static_cast<float>(max64(1, a.N)));
+    const Vec kx = ky * rstd * gw * over, k1 = ky * gb * over;
+    for (int64_t n = 0; n < a.N; ++n) {
+      const Vec g = load_tail(a.gy + n * a.C + c, w), x = load_tail(a.x + n * a.C + c, w);
+      const Vec gx = a.training != 0 ? fma(x - mean, kx, fma(g, ky, k1)) : g * ky;
+      store_tail(a.gx + n * a.C + c, gx, w);
+    }
+  }
+}
+
+}  // namespace
+
+void batch_norm(const BatchNormArgs& a) { run(a, forward_rows, forward_columns); }
+
+void batch_norm_backward(const BatchNormBackwardArgs& a) {
+  run(a, backward_rows, backward_columns);
+}
+
+}  // namespace PYDL_ISA
+}  // namespace pydl

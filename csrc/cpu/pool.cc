@@ -1,0 +1,314 @@
+// Max, average and adaptive average pooling of planes (H, W) to (OH, OW), forward and backward.
+// Rows of the output are walked; columns whose window lies inside the plane go by vectors of
+// neighbouring outputs (stride 1 or 2), the rest one by one. Rules at the edges are torch's.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "cpu/kernels_isa.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+constexpr int64_t kPieceElements = 1 << 16;  // inputs per piece, about 20 us
+
+struct Span {
+  int64_t lo, hi;
+};
+
+// The columns whose windows lie wholly inside [0, W): the same for every row.
+Span inner_columns(const PoolArgs& a) {
+  const int64_t last = a.W - 1 - (a.KW - 1) * a.dil_w + a.pad_w;  // largest ow * stride_w
+  const int64_t hi = last < 0 ? 0 : min64(last / a.stride_w + 1, a.OW);
+  return {min64(ceil_div(a.pad_w, a.stride_w), hi), hi};
+}
+
+// The taps k of a window starting at `start` (may be negative) that hit [0, size).
+Span taps(int64_t start, int64_t k, int64_t dil, int64_t size) {
+  const int64_t lo = start < 0 ? ceil_div(-start, dil) : 0;
+  const int64_t hi = start >= size ? 0 : min64(k, ceil_div(size - start, dil));
+  return {min64(lo, max64(hi, 0)), max64(hi, 0)};
+}
+
+struct Job {
+  const PoolArgs* a;
+  Span inner;
+  int64_t per;    // rows or planes in a piece
+  int64_t total;  // rows or planes
+};
+
+Job row_job(const PoolArgs& a, int64_t row_inputs) {
+  return {&a, inner_columns(a), max64(1, kPieceElements / max64(1, row_inputs)), a.planes * a.OH};
+}
+
+Job plane_job(const PoolArgs& a) {
+  const int64_t size = max64(a.H * a.W, a.OH * a.OW);
+  return {&a, inner_columns(a), max64(1, kPieceElements / max64(1, size)), a.planes};
+}
+
+void run(const Job& job, PieceFn fn) { parallel_for(ceil_div(job.total, job.per), fn, &job); }
+
+template <int kStep>
+inline Vec load_step(const float* p, int64_t n) {
+  return kStep == 1 ? load_tail(p, n) : load_even(p, n);
+}
+
+// ---- max ---------------------------------------------------------------------------------------
+
+// y, indices [ow] of one window.
+void max_one(const PoolArgs& a, const float* x, int64_t h0, int64_t ow, float* y, int32_t* index) {
+  const int64_t w0 = ow * a.stride_w - a.pad_w;
+  const Span kh = taps(h0, a.KH, a.dil_h, a.H), kw = taps(w0, a.KW, a.dil_w, a.W);
+  float best = -INFINITY;
+  int64_t where = -1;
+  for (int64_t i = kh.lo; i < kh.hi; ++i) {
+    for (int64_t j = kw.lo; j < kw.hi; ++j) {
+      const int64_t at = (h0 + i * a.dil_h) * a.W + w0 + j * a.dil_w;
+      const float v = x[at];
+      if (where < 0 || (best == best && !(v <= best))) {
+        best = v;
+        where = at;
+      }
+    }
+  }
+  y[ow] = best;
+  index[ow] = static_cast<int32_t>(where);
+}
+
+// Outputs [cols.lo, cols.hi), all inside in W. `offset` is where the winner lies from the first
+// tap of lane 0: a whole number in a float, so it must stay below 2^24.
+template <int kStep>
+void max_span(const PoolArgs& a, const float* x, int64_t h0, Span kh, Span cols, float* y,
+              int32_t* index) {
+  alignas(64) float ramp[kWidth];
+  for (int64_t i = 0; i < kWidth; ++i) ramp[i] = static_cast<float>(i * kStep);
+  const Vec lane = load(ramp);
+  for (int64_t ow = cols.lo; ow < cols.hi; ow += kWidth) {
+    const int64_t n = min64(kWidth, cols.hi - ow);
+    const int64_t first = (h0 + kh.lo * a.dil_h) * a.W + ow * kStep - a.pad_w;
+    Vec best = load_step<kStep>(x + first, n), offset = set1(0.0f);
+    for (int64_t i = kh.lo; i < kh.hi; ++i) {
+      const int64_t row = (i - kh.lo) * a.dil_h * a.W;
+      for (int64_t j = i == kh.lo ? 1 : 0; j < a.KW; ++j) {
+        const int64_t tap = row + j * a.dil_w;
+        const Vec v = load_step<kStep>(x + first + tap, n);
+        const Mask wins = (best == best) & !(v <= best);  // greater, or the first NaN
+        best = select(wins, v, best);
+        offset = select(wins, set1(static_cast<float>(tap)), offset);
+      }
+    }
+    store_tail(y + ow, best, n);
+    store_int(index + ow, offset + lane, static_cast<int32_t>(first), n);
+  }
+}
+
+void max_row(const PoolArgs& a, Span inner, int64_t row) {
+  const int64_t plane = row / a.OH, h0 = row % a.OH * a.stride_h - a.pad_h;
+  const float* x = a.x + plane * a.H * a.W;
+  float* y = a.y + row * a.OW;
+  int32_t* index = a.indices + row * a.OW;
+  const Span kh = taps(h0, a.KH, a.dil_h, a.H);
+  const bool small = (a.KH * a.dil_h + 1) * a.W < (1 << 24);
+  if (kh.lo == kh.hi || a.stride_w > 2 || !small) inner = {0, 0};
+  for (int64_t ow = 0; ow < inner.lo; ++ow) max_one(a, x, h0, ow, y, index);
+  if (a.stride_w == 1) {
+    max_span<1>(a, x, h0, kh, inner, y, index);
+  } else {
+    max_span<2>(a, x, h0, kh, inner, y, index);
+  }
+  for (int64_t ow = inner.hi; ow < a.OW; ++ow) max_one(a, x, h0, ow, y, index);
+}
+
+void max_rows(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  for (int64_t row = piece * job.per; row < end; ++row) max_row(*job.a, job.inner, row);
+}
+
+void max_back_planes(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total), in = a.H * a.W, out = a.OH * a.OW;
+  for (int64_t plane = piece * job.per; plane < end; ++plane) {
+    const float* __restrict gy = a.x + plane * out;
+    const int32_t* __restrict index = a.indices + plane * out;
+    float* __restrict gx = a.y + plane * in;
+    memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
+    for (int64_t i = 0; i < out; ++i) {
+      if (index[i] >= 0 && index[i] < in) gx[index[i]] += gy[i];
+    }
+  }
+}
+
+// ---- average -----------------------------------------------------------------------------------
+
+// Torch's rule: padding counts (if asked), what ceil_mode hangs over beyond it does not.
+float divisor_of(const PoolArgs& a, int64_t h0, Span kh, int64_t w0, Span kw) {
+  if (a.divisor != 0) return static_cast<float>(a.divisor);
+  if (a.count_include_pad == 0) return static_cast<float>((kh.hi - kh.lo) * (kw.hi - kw.lo));
+  const int64_t rows = min64(a.KH, a.H + a.pad_h - h0), cols = min64(a.KW, a.W + a.pad_w - w0);
+  return static_cast<float>(rows * cols);
+}
+
+void average_one(const PoolArgs& a, const float* x, int64_t h0, Span kh, int64_t ow, float* y) {
+  const int64_t w0 = ow * a.stride_w - a.pad_w;
+  const Span kw = taps(w0, a.KW, 1, a.W);
+  float sum = 0.0f;
+  for (int64_t i = kh.lo; i < kh.hi; ++i) {
+    for (int64_t j = kw.lo; j < kw.hi; ++j) sum += x[(h0 + i) * a.W + w0 + j];
+  }
+  const bool empty = kh.lo == kh.hi || kw.lo == kw.hi;
+  y[ow] = empty ? 0.0f : sum / divisor_of(a, h0, kh, w0, kw);
+}
+
+template <int kStep>
+void average_span(const PoolArgs& a, const float* x, int64_t h0, Span kh, Span cols, float* y) {
+  const Vec divisor = set1(divisor_of(a, h0, kh, 0, {0, a.KW}));
+  for (int64_t ow = cols.lo; ow < cols.hi; ow += kWidth) {
+    const int64_t n = min64(kWidth, cols.hi - ow);
+    const float* p = x + h0 * a.W + ow * kStep - a.pad_w;
+    Vec sum = set1(0.0f);
+    for (int64_t i = kh.lo; i < kh.hi; ++i) {
+      for (int64_t j = 0; j < a.KW; ++j) sum = sum + load_step<kStep>(p + i * a.W + j, n);
+    }
+    store_tail(y + ow, sum / divisor, n);
+  }
+}
+
+void average_rows(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  for (int64_t row = piece * job.per; row < end; ++row) {
+    const int64_t h0 = row % a.OH * a.stride_h - a.pad_h;
+    const float* x = a.x + row / a.OH * a.H * a.W;
+    float* y = a.y + row * a.OW;
+    const Span kh = taps(h0, a.KH, 1, a.H);
+    const Span inner = kh.lo == kh.hi || a.stride_w > 2 ? Span{0, 0} : job.inner;
+    for (int64_t ow = 0; ow < inner.lo; ++ow) average_one(a, x, h0, kh, ow, y);
+    if (a.stride_w == 1) {
+      average_span<1>(a, x, h0, kh, inner, y);
+    } else {
+      average_span<2>(a, x, h0, kh, inner, y);
+    }
+    for (int64_t ow = inner.hi; ow < a.OW; ++ow) average_one(a, x, h0, kh, ow, y);
+  }
+}
+
+constexpr int64_t kShares = 256;  // outputs whose gradient is spread at a time
+
+// gx rows += share of outputs [ow, ow + n) of the row of windows at h0, tap by tap.
+void spread(const PoolArgs& a, const float* gy, int64_t h0, Span kh, int64_t ow, int64_t n,
+            float* gx) {
+  float share[kShares];
+  bool inside = true;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t w0 = (ow + i) * a.stride_w - a.pad_w;
+    share[i] = gy[ow + i] / divisor_of(a, h0, kh, w0, taps(w0, a.KW, 1, a.W));
+    inside = inside && w0 >= 0 && w0 + a.KW <= a.W;
+  }
+  for (int64_t i = kh.lo; i < kh.hi; ++i) {
+    for (int64_t j = 0; j < a.KW; ++j) {
+      const int64_t w = ow * a.stride_w - a.pad_w + j;
+      float* row = gx + (h0 + i) * a.W;
+      if (inside && a.stride_w == 1) {
+        for (int64_t t = 0; t < n; ++t) row[w + t] += share[t];
+      } else {
+        for (int64_t t = 0; t < n; ++t) {
+          const int64_t at = w + t * a.stride_w;
+          if (at >= 0 && at < a.W) row[at] += share[t];
+        }
+      }
+    }
+  }
+}
+
+void average_back_planes(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total), in = a.H * a.W;
+  for (int64_t plane = piece * job.per; plane < end; ++plane) {
+    const float* gy = a.x + plane * a.OH * a.OW;
+    float* gx = a.y + plane * in;
+    memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
+    for (int64_t oh = 0; oh < a.OH; ++oh) {
+      const int64_t h0 = oh * a.stride_h - a.pad_h;
+      const Span kh = taps(h0, a.KH, 1, a.H);
+      for (int64_t ow = 0; ow < a.OW; ow += kShares) {
+        spread(a, gy + oh * a.OW, h0, kh, ow, min64(kShares, a.OW - ow), gx);
+      }
+    }
+  }
+}
+
+// ---- adaptive average --------------------------------------------------------------------------
+
+// Output i of OH covers inputs [floor(i H / OH), ceil((i + 1) H / OH)).
+Span adaptive(int64_t i, int64_t size, int64_t out) {
+  return {i * size / out, ceil_div((i + 1) * size, out)};
+}
+
+float sum_run(const float* p, int64_t n) {
+  Vec s[4] = {set1(0.0f), set1(0.0f), set1(0.0f), set1(0.0f)};
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    for (int64_t k = 0; k < 4; ++k) s[k] = s[k] + load(p + i + k * kWidth);
+  }
+  for (; i < n; i += kWidth) s[0] = s[0] + load_tail(p + i, min64(kWidth, n - i));
+  return reduce_add((s[0] + s[1]) + (s[2] + s[3]));
+}
+
+void adaptive_rows(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  for (int64_t row = piece * job.per; row < end; ++row) {
+    const Span h = adaptive(row % a.OH, a.H, a.OH);
+    const float* x = a.x + row / a.OH * a.H * a.W;
+    for (int64_t ow = 0; ow < a.OW; ++ow) {
+      const Span w = adaptive(ow, a.W, a.OW);
+      const int64_t rows = h.hi - h.lo, cols = w.hi - w.lo;
+      float sum = 0.0f;
+      if (cols == a.W) {
+        sum = sum_run(x + h.lo * a.W, rows * cols);
+      } else {
+        for (int64_t i = h.lo; i < h.hi; ++i) sum += sum_run(x + i * a.W + w.lo, cols);
+      }
+      a.y[row * a.OW + ow] = sum / static_cast<float>(rows * cols);
+    }
+  }
+}
+
+void adaptive_back_planes(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total), in = a.H * a.W;
+  for (int64_t plane = piece * job.per; plane < end; ++plane) {
+    const float* gy = a.x + plane * a.OH * a.OW;
+    float* gx = a.y + plane * in;
+    memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
+    for (int64_t i = 0; i < a.OH * a.OW; ++i) {
+      const Span h = adaptive(i / a.OW, a.H, a.OH), w = adaptive(i % a.OW, a.W, a.OW);
+      const float share = gy[i] / static_cast<float>((h.hi - h.lo) * (w.hi - w.lo));
+      for (int64_t r = h.lo; r < h.hi; ++r) {
+        for (int64_t c = w.lo; c < w.hi; ++c) gx[r * a.W + c] += share;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void max_pool(const PoolArgs& a) { run(row_job(a, a.stride_h * a.W), max_rows); }
+void max_pool_backward(const PoolArgs& a) { run(plane_job(a), max_back_planes); }
+void avg_pool(const PoolArgs& a) { run(row_job(a, a.stride_h * a.W), average_rows); }
+void avg_pool_backward(const PoolArgs& a) { run(plane_job(a), average_back_planes); }
+
+void adaptive_avg_pool(const PoolArgs& a) {
+  run(row_job(a, a.H / max64(1, a.OH) * a.W), adaptive_rows);
+}
+void adaptive_avg_pool_backward(const PoolArgs& a) { run(plane_job(a), adaptive_back_planes); }
+
+}  // namespace PYDL_ISA
+}  // namespace pydl

@@ -1,0 +1,140 @@
+// softmax and log-softmax of (outer, n, inner) over n, with their derivatives. The maximum is
+// subtracted first; a row of -inf gives NaN, as 0 / 0.
+#include "cpu/softmax_rows.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+void softmax_row(const float* x, float* y, int64_t n) {
+  if (n <= kWidth) {  // one register: short rows are many
+    const Vec v = load_filled(x, n, -INFINITY);
+    const Vec e = exp(v - set1(reduce_max(v)));
+    return store_tail(y, e / set1(reduce_add(e)), n);
+  }
+  const Vec m = set1(row_max(x, n));
+  Vec sum = set1(0.0f);
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec e = exp(load_filled(x + i, lanes, -INFINITY) - m);
+    store_tail(y + i, e, lanes);
+    sum = sum + e;
+  }
+  const Vec r = set1(1.0f / reduce_add(sum));
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    store_tail(y + i, load_tail(y + i, lanes) * r, lanes);
+  }
+}
+
+void log_softmax_row(const float* x, float* y, int64_t n) {
+  const float m = row_max(x, n);
+  const Vec shift = set1(m), log_sum = set1(::logf(row_sum_exp(x, n, m)));
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    store_tail(y + i, (load_tail(x + i, lanes) - shift) - log_sum, lanes);
+  }
+}
+
+void softmax_tile(const SoftmaxArgs& a, const float* x, float* y, int64_t width, float* m) {
+  float* sum = m + kTileWidth;
+  tile_max(x, a.n, a.inner, width, m);
+  tile_sum_exp(x, a.n, a.inner, width, m, sum, a.log ? nullptr : y);
+  for (int64_t i = 0; i < width; i += kWidth) {
+    const int64_t lanes = min64(kWidth, width - i);
+    const Vec s = load_tail(sum + i, lanes), shift = load_tail(m + i, lanes);
+    const Vec factor = set1(1.0f) / s, log_sum = log(s);
+    for (int64_t k = 0; k < a.n; ++k) {
+      const int64_t at = k * a.inner + i;
+      const Vec v =
+          a.log ? (load_tail(x + at, lanes) - shift) - log_sum : load_tail(y + at, lanes) * factor;
+      store_tail(y + at, v, lanes);
+    }
+  }
+}
+
+// gx = y (gy - sum gy y), or gy - e^y sum gy
+template <bool kLog>
+void backward_row(const float* gy, const float* y, float* gx, int64_t n) {
+  Vec sum = set1(0.0f);
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec g = load_tail(gy + i, lanes);
+    sum = kLog ? sum + g : fma(g, load_tail(y + i, lanes), sum);
+  }
+  const Vec s = set1(reduce_add(sum));
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec g = load_tail(gy + i, lanes), v = load_tail(y + i, lanes);
+    store_tail(gx + i, kLog ? fma(neg(exp(v)), s, g) : v * (g - s), lanes);
+  }
+}
+
+template <bool kLog>
+void backward_tile(const float* gy, const float* y, float* gx, int64_t n, int64_t stride,
+                   int64_t width, float* sum) {
+  for (int64_t i = 0; i < width; ++i) sum[i] = 0.0f;
+  for (int64_t k = 0; k < n; ++k) {
+    for (int64_t i = 0; i < width; i += kWidth) {
+      const int64_t lanes = min64(kWidth, width - i), at = k * stride + i;
+      const Vec g = load_tail(gy + at, lanes), s = load_tail(sum + i, lanes);
+      store_tail(sum + i, kLog ? s + g : fma(g, load_tail(y + at, lanes), s), lanes);
+    }
+  }
+  for (int64_t k = 0; k < n; ++k) {
+    for (int64_t i = 0; i < width; i += kWidth) {
+      const int64_t lanes = min64(kWidth, width - i), at = k * stride + i;
+      const Vec g = load_tail(gy + at, lanes), v = load_tail(y + at, lanes);
+      const Vec s = load_tail(sum + i, lanes);
+      store_tail(gx + at, kLog ? fma(neg(exp(v)), s, g) : v * (g - s), lanes);
+    }
+  }
+}
+
+void softmax_piece(const void* ctx, int64_t piece, void* scratch) {
+  const SoftmaxArgs& a = *static_cast<const SoftmaxArgs*>(ctx);
+  const RowCut c = row_cut(a.outer, a.n, a.inner);
+  const int64_t o0 = piece / c.tiles * c.outers, i = piece % c.tiles * c.tile;
+  for (int64_t o = o0; o < min64(a.outer, o0 + c.outers); ++o) {
+    const int64_t at = o * a.n * a.inner + i;
+    if (a.inner > 1) {
+      softmax_tile(a, a.x + at, a.y + at, min64(c.tile, a.inner - i), static_cast<float*>(scratch));
+    } else if (a.log) {
+      log_softmax_row(a.x + at, a.y + at, a.n);
+    } else {
+      softmax_row(a.x + at, a.y + at, a.n);
+    }
+  }
+}
+
+template <bool kLog>
+void backward_piece(const void* ctx, int64_t piece, void* scratch) {
+  const SoftmaxBackwardArgs& a = *static_cast<const SoftmaxBackwardArgs*>(ctx);
+  const RowCut c = row_cut(a.outer, a.n, a.inner);
+  const int64_t o0 = piece / c.tiles * c.outers, i = piece % c.tiles * c.tile;
+  for (int64_t o = o0; o < min64(a.outer, o0 + c.outers); ++o) {
+    const int64_t at = o * a.n * a.inner + i;
+    if (a.inner > 1) {
+      backward_tile<kLog>(a.gy + at, a.y + at, a.gx + at, a.n, a.inner, min64(c.tile, a.inner - i),
+                          static_cast<float*>(scratch));
+    } else {
+      backward_row<kLog>(a.gy + at, a.y + at, a.gx + at, a.n);
+    }
+  }
+}
+
+}  // namespace
+
+void softmax(const SoftmaxArgs& a) {
+  if (a.n == 0) return;
+  parallel_for(row_cut(a.outer, a.n, a.inner).pieces, &softmax_piece, &a);
+}
+
+void softmax_backward(const SoftmaxBackwardArgs& a) {
+  if (a.n == 0) return;
+  const int64_t pieces = row_cut(a.outer, a.n, a.inner).pieces;
+  parallel_for(pieces, a.log ? &backward_piece<true> : &backward_piece<false>, &a);
+}
+
+}  // namespace PYDL_ISA
+}  // namespace pydl

@@ -1,0 +1,36 @@
+// Vec: float32 lanes of the ISA that this file is compiled for, with one set of names. Kernels are
+// written on it once and compiled once per ISA (PYDL_ISA names the namespace).
+//
+// NOTE: the ODR trap. An inline function compiled in two ISA files is one symbol to the linker, and
+// an old CPU may be handed the AVX-512 copy. So kernel files include no STL, everything lives in
+// namespace pydl::PYDL_ISA, and tests/test_odr.py proves with nm that nothing else is shared.
+#pragma once
+#include <stdint.h>
+
+#if defined(PYDL_ISA_AVX512)
+#include "cpu/isa/vec_avx512.h"
+#elif defined(PYDL_ISA_AVX2)
+#include "cpu/isa/vec_avx2.h"
+#else
+#include "cpu/isa/vec_scalar.h"
+#endif
+
+namespace pydl {
+namespace PYDL_ISA {
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// 1 <= n <= kWidth lanes from p; the rest are zero.
+inline Vec load_tail(const float* p, int64_t n) { return n == kWidth ? load(p) : load_n(p, n); }
+inline void store_tail(float* p, Vec v, int64_t n) {
+  if (n == kWidth) {
+    store(p, v);
+  } else {
+    store_n(p, v, n);
+  }
+}
+
+}  // namespace PYDL_ISA
+}  // namespace pydl
