@@ -1,0 +1,139 @@
+"""Optimizers: one update of each parameter, in place on parameters and states; PyTorch's rules.
+
+`lr` (1,) and `step` (1,) are arrays, as they change from step to step; `step` counts this update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+
+from .precision import A, quiet
+
+
+def _gradient(p: A, g: A, weight_decay: float, maximize: bool) -> A:
+    """The direction to descend, with the gradient of the L2 penalty: a new array."""
+    g = -g if maximize else g
+    return g + weight_decay * p if weight_decay else g
+
+
+@quiet
+def sgd(
+    params: Sequence[A],
+    grads: Sequence[A],
+    momentum_buffers: Sequence[A],
+    lr: A,
+    step: A,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    for p, g, v in zip_longest(params, grads, momentum_buffers):
+        g = _gradient(p, g, weight_decay, maximize)
+        if momentum:
+            v[...] = g if step[0] == 1 else momentum * v + (1 - dampening) * g
+            g = g + momentum * v if nesterov else v
+        p -= float(lr[0]) * g
+
+
+@quiet
+def adagrad(
+    params: Sequence[A],
+    grads: Sequence[A],
+    sums: Sequence[A],
+    lr: A,
+    step: A,
+    lr_decay: float,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    rate = float(lr[0]) / (1 + (int(step[0]) - 1) * lr_decay)
+    for p, g, s in zip(params, grads, sums, strict=True):
+        g = _gradient(p, g, weight_decay, maximize)
+        s += g * g
+        p -= rate * g / (np.sqrt(s) + eps)
+
+
+@quiet
+def adadelta(
+    params: Sequence[A],
+    grads: Sequence[A],
+    square_avgs: Sequence[A],
+    acc_deltas: Sequence[A],
+    lr: A,
+    step: A,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    for p, g, s, a in zip(params, grads, square_avgs, acc_deltas, strict=True):
+        g = _gradient(p, g, weight_decay, maximize)
+        s[...] = rho * s + (1 - rho) * g * g
+        delta = np.sqrt(a + eps) / np.sqrt(s + eps) * g
+        a[...] = rho * a + (1 - rho) * delta * delta
+        p -= float(lr[0]) * delta
+
+
+@quiet
+def rmsprop(
+    params: Sequence[A],
+    grads: Sequence[A],
+    square_avgs: Sequence[A],
+    momentum_buffers: Sequence[A],
+    grad_avgs: Sequence[A],
+    lr: A,
+    step: A,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    centered: bool,
+    maximize: bool,
+) -> None:
+    for p, g, s, v, a in zip_longest(params, grads, square_avgs, momentum_buffers, grad_avgs):
+        g = _gradient(p, g, weight_decay, maximize)
+        s[...] = alpha * s + (1 - alpha) * g * g
+        variance = s
+        if centered:
+            a[...] = alpha * a + (1 - alpha) * g
+            variance = s - a * a
+        g = g / (np.sqrt(variance) + eps)
+        if momentum:
+            v[...] = momentum * v + g
+            g = v
+        p -= float(lr[0]) * g
+
+
+@quiet
+def adam(
+    params: Sequence[A],
+    grads: Sequence[A],
+    exp_avgs: Sequence[A],
+    exp_avg_sqs: Sequence[A],
+    max_exp_avg_sqs: Sequence[A],
+    lr: A,
+    step: A,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None:
+    rate, t = float(lr[0]), int(step[0])
+    for p, g, m, v, top in zip_longest(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs):
+        g = _gradient(p, g, 0.0 if decoupled else weight_decay, maximize)
+        if decoupled:
+            p *= 1 - rate * weight_decay
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g * g
+        if top is not None:
+            np.maximum(top, v, out=top)
+        v_hat = (v if top is None else top) / (1 - beta2**t)
+        p -= rate / (1 - beta1**t) * m / (np.sqrt(v_hat) + eps)

@@ -1,0 +1,129 @@
+"""Max, average and adaptive average pooling of x (N, C, H, W) to y (N, C, OH, OW).
+
+The rules at the edges are PyTorch's. Windows may reach beyond the padded input (ceil_mode), which
+is not told here: it follows from the shape of y.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .precision import A, quiet, widen
+from .windows import Pair, pad, windows
+
+# ---- max
+
+
+@quiet
+def max_pool2d(
+    x: A, y: A, indices: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
+    """indices: h * W + w of the winner, the first of equals or of NaNs; -1 where there is none."""
+    (H, W), (SH, SW), (PH, PW), (DH, DW) = x.shape[-2:], stride, padding, dilation
+    OH, OW = size = y.shape[-2], y.shape[-1]
+    padded = pad(x, size, kernel, stride, padding, dilation)
+    y[...], indices[...] = -np.inf, -1
+    for kh, kw, window in windows(padded, size, kernel, stride, dilation):
+        h = (np.arange(OH) * SH + kh * DH - PH)[:, None]
+        w = np.arange(OW) * SW + kw * DW - PW
+        inside = (h >= 0) & (h < H) & (w >= 0) & (w < W)
+        greater = ~(window <= y) & ~np.isnan(y)
+        wins = inside & ((indices < 0) | greater)
+        np.copyto(y, window, where=wins)
+        np.copyto(indices, h * W + w, where=wins)
+
+
+@quiet
+def max_pool2d_backward(
+    gy: A, indices: A, gx: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
+    H, W = gx.shape[-2:]
+    planes = np.arange(gx.size // (H * W)).reshape(*gx.shape[:-2], 1, 1) if gx.size else 0
+    inside = (indices >= 0) & (indices < H * W)
+    flat = np.zeros(gx.size, widen(gy).dtype)
+    np.add.at(flat, (planes * (H * W) + indices)[inside], widen(gy)[inside])
+    gx[...] = flat.reshape(gx.shape)
+
+
+# ---- average
+
+
+def _divisors(
+    shape: Pair, size: Pair, kernel: Pair, stride: Pair, padding: Pair, with_pad: bool, divisor: int
+) -> A:
+    """What each window's sum is divided by, (OH, OW).
+
+    Padding may count, but what a window has beyond the padded input (ceil_mode) never does.
+    """
+    if divisor:
+        return np.full(size, divisor)
+    counts = []
+    for n, o, k, s, p in zip(shape, size, kernel, stride, padding, strict=True):
+        start = np.arange(o) * s - p
+        end = np.minimum(start + k, n + p)
+        if not with_pad:
+            start, end = np.maximum(start, 0), np.minimum(end, n)
+        counts.append(end - start)
+    return np.maximum(np.outer(*counts), 1)
+
+
+@quiet
+def avg_pool2d(
+    x: A,
+    y: A,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    divisor: int,
+) -> None:
+    shape, size = x.shape[-2:], y.shape[-2:]
+    padded = pad(widen(x), size, kernel, stride, padding, (1, 1))
+    total = np.zeros(y.shape, padded.dtype)
+    for _, _, window in windows(padded, size, kernel, stride, (1, 1)):
+        total += window
+    y[...] = total / _divisors(shape, size, kernel, stride, padding, count_include_pad, divisor)
+
+
+@quiet
+def avg_pool2d_backward(
+    gy: A,
+    gx: A,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    divisor: int,
+) -> None:
+    (H, W), (PH, PW), size = gx.shape[-2:], padding, gy.shape[-2:]
+    count = _divisors((H, W), size, kernel, stride, padding, count_include_pad, divisor)
+    share = widen(gy) / count.astype(widen(gy).dtype)
+    padded = pad(np.zeros(gx.shape, share.dtype), size, kernel, stride, padding, (1, 1))
+    for _, _, window in windows(padded, size, kernel, stride, (1, 1)):
+        window += share
+    gx[...] = padded[..., PH : PH + H, PW : PW + W]
+
+
+# ---- adaptive average
+
+
+def _bins(n: int, size: int) -> list[slice]:
+    """Bin i is [floor(i * n / size), ceil((i + 1) * n / size)): bins may share an element."""
+    return [slice(i * n // size, -(-(i + 1) * n // size)) for i in range(size)]
+
+
+@quiet
+def adaptive_avg_pool2d(x: A, y: A) -> None:
+    for i, rows in enumerate(_bins(x.shape[-2], y.shape[-2])):
+        for j, columns in enumerate(_bins(x.shape[-1], y.shape[-1])):
+            y[..., i, j] = widen(x[..., rows, columns]).mean(axis=(-2, -1))
+
+
+@quiet
+def adaptive_avg_pool2d_backward(gy: A, gx: A) -> None:
+    total = np.zeros(gx.shape, widen(gy).dtype)
+    for i, rows in enumerate(_bins(gx.shape[-2], gy.shape[-2])):
+        for j, columns in enumerate(_bins(gx.shape[-1], gy.shape[-1])):
+            count = (rows.stop - rows.start) * (columns.stop - columns.start)
+            total[..., rows, columns] += widen(gy)[..., i : i + 1, j : j + 1] / count
+    gx[...] = total

@@ -1,0 +1,69 @@
+"""What this build can do and what it chose."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from . import _native
+
+__version__ = "0.1.0"
+
+num_threads = _native.num_threads
+
+
+def set_num_threads(n: int) -> None:
+    """Use `n` threads from now on. The results do not depend on it, bit for bit.
+
+    Raises:
+        ValueError: n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"set_num_threads: expected at least 1, got {n}")
+    _native.set_num_threads(n)
+
+
+def config() -> dict[str, str]:
+    """What `show_config` prints."""
+    forced = " (forced by PYDL_ISA)" if _forced_isa() else ""
+    return {
+        "pydl": __version__,
+        "python": f"{platform.python_version()} on {platform.machine()}",
+        "numpy": np.__version__,
+        "isa": f"{_native.isa()}{forced}, available: {' '.join(_native.available_isas())}",
+        "threads": f"{_native.num_threads()} of {_native.usable_cpus()} usable CPUs",
+        "cuda": _native.cuda_status(),
+        "path": str(Path(__file__).parent),
+    }
+
+
+def show_config() -> None:
+    """Print version, instruction set, threads, and CUDA or why not."""
+    for key, value in config().items():
+        print(f"{key:8} {value}")
+
+
+def _forced_isa() -> bool:
+    import os
+
+    return bool(os.environ.get("PYDL_ISA"))
+
+
+def warn_about_astronomy() -> None:
+    """Warn where the unrelated `pydl` of the package index was installed into our folder."""
+    here = Path(__file__).parent
+    theirs = [
+        name for name in ("goddard", "photoop", "pydlutils", "pydlspec2d") if (here / name).is_dir()
+    ]
+    if theirs:
+        import warnings
+
+        warnings.warn(
+            f"{here} also holds {', '.join(theirs)}: the astronomy library `pydl` is installed in "
+            "the same folder and the two overwrite each other. Uninstall one "
+            "(`pip uninstall pydl`), then reinstall pydl-nn.",
+            ImportWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,85 @@
+"""Element types. The order of `DTYPES` is the wire order between Python and csrc/core/dtype.h."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class DType:
+    """An element type, such as `pydl.float32`.
+
+    Attributes:
+        name: "float32" and the like.
+        code: position in `DTYPES`.
+        numpy: the NumPy dtype of the same bytes. NumPy has no bfloat16: uint16, which is no element
+            type here, stands for it, so that the mapping is one to one.
+        is_floating: whether gradients can flow.
+        rank: place in type promotion: the result of an operation has the highest rank.
+    """
+
+    __slots__ = ("code", "is_floating", "name", "numpy", "rank")
+
+    def __init__(self, name: str, code: int, numpy: str, is_floating: bool, rank: int) -> None:
+        self.name = name
+        self.code = code
+        self.numpy = np.dtype(numpy)
+        self.is_floating = is_floating
+        self.rank = rank
+
+    def __repr__(self) -> str:
+        return f"pydl.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name  # copies and unpickled objects are the same singleton
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.numpy.itemsize
+
+
+float32 = DType("float32", 0, "float32", True, 6)
+float64 = DType("float64", 1, "float64", True, 7)
+float16 = DType("float16", 2, "float16", True, 4)
+bfloat16 = DType("bfloat16", 3, "uint16", True, 5)
+int64 = DType("int64", 4, "int64", False, 3)
+int32 = DType("int32", 5, "int32", False, 2)
+uint8 = DType("uint8", 6, "uint8", False, 1)
+bool_ = DType("bool", 7, "bool", False, 0)
+
+DTYPES = (float32, float64, float16, bfloat16, int64, int32, uint8, bool_)
+_BY_NUMPY = {t.numpy: t for t in DTYPES}
+
+
+def of_numpy(dtype: Any) -> DType:
+    """The element type of a NumPy dtype.
+
+    Raises:
+        TypeError: pydl has no such element type.
+    """
+    found = _BY_NUMPY.get(np.dtype(dtype))
+    if found is None:
+        names = ", ".join(t.name for t in DTYPES)
+        raise TypeError(f"dtype {np.dtype(dtype)} is not supported; pydl has {names}")
+    return found
+
+
+def promote(a: DType, b: DType) -> DType:
+    """The element type that an operation on `a` and `b` computes in (PyTorch's rules).
+
+    float16 with bfloat16 gives float32; otherwise the higher rank wins.
+    """
+    if {a, b} == {float16, bfloat16}:
+        return float32
+    return a if a.rank >= b.rank else b
+
+
+def of_scalar(value: Any, beside: DType) -> DType:
+    """The element type a Python number takes beside a tensor: the tensor's, if it can hold it."""
+    if isinstance(value, (bool, np.bool_)):
+        return beside
+    if isinstance(value, (int, np.integer)):
+        return int64 if beside is bool_ else beside
+    return beside if beside.is_floating else float32

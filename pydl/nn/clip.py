@@ -1,0 +1,79 @@
+"""Limits for gradients, between `backward()` and `step()`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ..op import no_grad
+from ..ops.arithmetic import clip
+from ..ops.create import zeros
+from ..ops.shape import concat
+from ..tensor import Tensor
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scales all gradients together so that their norm is at most `max_norm`.
+
+    Nothing is read back to the host (but for `error_if_nonfinite`), so it can be captured.
+
+    Args:
+        parameters: Those without a gradient are passed over.
+        max_norm: The limit.
+        norm_type: p of the p-norm; `math.inf` for the largest absolute value.
+        error_if_nonfinite: Raise where the norm is NaN or infinite.
+
+    Returns:
+        The norm before clipping, 0-d.
+
+    Raises:
+        ValueError: the norm is not finite, and that was to be an error.
+
+    Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks
+    (2013), algorithm 1.
+    """
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    params = _with_grad(listed)
+    if not params:
+        return zeros((), device=listed[0].device if listed else "cpu")
+    with no_grad():
+        norms = concat([_norm(g, norm_type).reshape(1) for _, g in params])
+        total = _norm(norms, norm_type)
+        if error_if_nonfinite and not math.isfinite(total.item()):
+            raise ValueError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
+        scale = clip(max_norm / (total + 1e-6), max=1.0)
+        for p, g in params:
+            # NOTE: not in place: two parameters may have one gradient tensor between them.
+            p.grad = g * scale
+    return total
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Cuts every element of the gradients off at -clip_value and clip_value.
+
+    Args:
+        parameters: Those without a gradient are passed over.
+        clip_value: The limit.
+    """
+    with no_grad():
+        for p, g in _with_grad(parameters):
+            p.grad = clip(g, -clip_value, clip_value)
+
+
+def _with_grad(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Each parameter that has a gradient, with it."""
+    params = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [(p, p.grad) for p in params if p.grad is not None]
+
+
+def _norm(x: Tensor, p: float) -> Tensor:
+    if p == math.inf:
+        return x.abs().max()  # type: ignore[no-any-return]
+    if p == 2:
+        return x.square().sum().sqrt()
+    return (x.abs() ** p).sum() ** (1 / p)

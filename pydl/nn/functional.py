@@ -1,0 +1,11 @@
+"""`import pydl.nn.functional as F`: the functions that layers are made of (defined in pydl/ops)."""
+
+from ..ops.activation import *
+from ..ops.conv import *
+from ..ops.index import one_hot as one_hot
+from ..ops.loss import *
+from ..ops.matmul import linear as linear
+from ..ops.norm import *
+from ..ops.pool import *
+from ..ops.shape import pad as pad
+from ..random import dropout as dropout

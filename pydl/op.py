@@ -1,0 +1,224 @@
+"""Op: one differentiable operation, and the tape that its applications write.
+
+An applied Op is its own node: it knows its parents and what it saved, and points only to them, so
+reference counting frees what is no longer needed. `backward` walks the nodes by falling creation
+number, which is a topological order: no recursion, no closures, no cycles.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .device import Device, RawArray
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+_sequence = itertools.count()
+
+
+class _Mode(threading.local):
+    grad = True  # each thread has its own
+
+
+_mode = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations of this thread are recorded for backward."""
+    return _mode.grad
+
+
+@contextmanager
+def set_grad_enabled(enabled: bool) -> Iterator[None]:
+    """Within the block, record operations or not. Also a decorator."""
+    before = _mode.grad
+    _mode.grad = enabled
+    try:
+        yield
+    finally:
+        _mode.grad = before
+
+
+def no_grad() -> Any:
+    """Within the block nothing is recorded for backward. Also a decorator."""
+    return set_grad_enabled(False)
+
+
+def enable_grad() -> Any:
+    """Within the block operations are recorded, even inside `no_grad`. Also a decorator."""
+    return set_grad_enabled(True)
+
+
+# What backward needs of a saved tensor: its array, where its gradient goes, and how many in-place
+# changes it had seen. Not the Tensor itself: that of an output would make a cycle.
+_Saved = tuple[RawArray, Any, list[int], int]
+_OUTPUT = "output"  # stands for "this very node", which would be a cycle as well
+
+
+class Op:
+    """One operation: `forward` computes it, `backward` is its derivative.
+
+    `forward` takes Tensors and returns a new Tensor, calling `self.save` for what `backward` needs.
+    `backward` takes the gradient of the output and returns one gradient per input (None where there
+    is none; a bare Tensor if there is one input), written with ops on Tensors, so that it can be
+    differentiated again.
+    """
+
+    name: ClassVar[str] = "op"
+    parents: tuple[Op | Tensor | None, ...] = ()
+    needs: tuple[bool, ...] = ()
+    device: Device
+    seq: int
+    _saved: Sequence[_Saved] | None = ()
+    _recording: bool = False
+    retained: list[Tensor | None] | None = None  # where retain_grad wants the gradient
+
+    def __init_subclass__(cls) -> None:
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """Compute the output."""
+        raise NotImplementedError
+
+    def backward(self, gy: Tensor) -> Any:
+        """Gradients of the inputs from the gradient of the output."""
+        raise RuntimeError(f"{self.name}: cannot be differentiated")
+
+    @classmethod
+    def apply(cls, *inputs: Tensor, **parameters: Any) -> Tensor:
+        """Run the operation and, where a gradient is wanted, put it on the tape."""
+        op = cls()
+        for key, value in parameters.items():
+            setattr(op, key, value)
+        device = op.device = inputs[0].device
+        for x in inputs:
+            if x.device is not device:
+                raise ValueError(
+                    f"{cls.name}: tensors are on different devices, "
+                    f"{' and '.join(t.device.name for t in inputs)}"
+                )
+        if not _mode.grad or not any(x.requires_grad for x in inputs):
+            return op.forward(*inputs)
+        op.needs = tuple(x.requires_grad for x in inputs)
+        op.parents = tuple((x.node or x) if x.requires_grad else None for x in inputs)
+        op._recording = True
+        y = op.forward(*inputs)
+        op._recording = False
+        op.seq = next(_sequence)
+        if y.dtype.is_floating:
+            y.node = op
+            y.requires_grad = True
+        return y
+
+    def save(self, *inputs: Tensor, output: Tensor | None = None) -> None:
+        """Keep inputs, and last the output, for backward (nothing where no gradient is wanted)."""
+        if not self._recording:
+            return
+        saved: list[_Saved] = []
+        for t in inputs:
+            link = (t.node or t) if t.requires_grad else None
+            saved.append((t.data, link, t.version, t.version[0]))
+        if output is not None:
+            saved.append((output.data, _OUTPUT, output.version, output.version[0]))
+        self._saved = saved
+
+    @property
+    def saved(self) -> tuple[Tensor, ...]:
+        """What `save` kept, as tensors on the tape."""
+        if self._saved is None:
+            raise RuntimeError(
+                f"{self.name}: backward a second time through a graph whose saved tensors were "
+                "freed; pass retain_graph=True to the first backward"
+            )
+        return tuple(self._restore(*entry) for entry in self._saved)
+
+    def _restore(self, data: RawArray, link: Any, version: list[int], count: int) -> Tensor:
+        from .tensor import Tensor
+
+        if version[0] != count or (isinstance(link, Tensor) and link.data is not data):
+            raise RuntimeError(
+                f"{self.name}: a tensor saved for backward was changed in place "
+                f"(saved at version {count}, now {version[0]})"
+            )
+        if isinstance(link, Tensor):
+            return link  # a leaf itself, so that its gradient finds it
+        t = Tensor(data, self.device)
+        t.version = version
+        if link is not None:
+            t.requires_grad = True
+            t.node = self if link is _OUTPUT else link
+        return t
+
+    def release(self) -> None:
+        """Free what was saved."""
+        self._saved = None
+
+
+def backward(
+    roots: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | None = None,
+) -> dict[int, Tensor]:
+    """Walk the tape from `roots` back.
+
+    Args:
+        roots: tensors to differentiate.
+        gradients: the gradient of each root, of its shape.
+        retain_graph: keep what was saved, for another walk.
+        create_graph: record the walk itself, for second derivatives.
+        inputs: where given, collect gradients of these tensors only and leave every `.grad` alone.
+
+    Returns:
+        With `inputs`, the gradients by `id` of the input; otherwise empty, as leaves accumulate
+        into `.grad`.
+    """
+    pending: dict[Op | Tensor, Tensor] = {}
+    heap: list[tuple[int, Op]] = []
+    wanted = {id(t.node or t): id(t) for t in inputs} if inputs is not None else {}
+    found: dict[int, Tensor] = {}
+
+    def push(target: Op | Tensor | None, gradient: Tensor | None) -> None:
+        if target is None or gradient is None:
+            return
+        known = pending.get(target)
+        if known is not None:
+            pending[target] = known + gradient
+            return
+        pending[target] = gradient
+        if isinstance(target, Op):
+            heapq.heappush(heap, (-target.seq, target))
+
+    with set_grad_enabled(create_graph):
+        for root, gradient in zip(roots, gradients, strict=True):
+            push(root.node or root, gradient)
+        while heap:
+            op = heapq.heappop(heap)[1]
+            gradient = pending.pop(op)
+            if id(op) in wanted:
+                found[wanted[id(op)]] = gradient
+            if op.retained is not None:
+                known = op.retained[0]
+                op.retained[0] = gradient if known is None else known + gradient
+            results = op.backward(gradient)
+            if not isinstance(results, tuple):
+                results = (results,)
+            for parent, result in zip(op.parents, results, strict=True):
+                push(parent, result)
+            if not retain_graph:
+                op.release()
+        for leaf, gradient in pending.items():  # only leaves are left
+            if inputs is None:
+                leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient  # type: ignore[union-attr]
+            elif id(leaf) in wanted:
+                found[wanted[id(leaf)]] = gradient
+    return found

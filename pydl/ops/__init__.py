@@ -1,0 +1,13 @@
+"""Every operation, one family a file; `__all__` of each names what is public."""
+
+from .activation import *
+from .arithmetic import *
+from .conv import *
+from .create import *
+from .index import *
+from .loss import *
+from .matmul import *
+from .norm import *
+from .pool import *
+from .reduce import *
+from .shape import *

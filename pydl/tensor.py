@@ -1,0 +1,616 @@
+"""Tensor: a device array, its gradient and its place on the tape.
+
+The methods are names for the ops in pydl/ops; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import dtypes
+from . import op as tape
+from .device import Device, RawArray, Shape, device
+from .dtypes import DType
+
+Scalar = float | int | bool
+
+
+class Tensor:
+    """An n-dimensional array of one element type on one device.
+
+    Attributes:
+        data: the device array (np.ndarray on "numpy", _native.Array on "cpu"), dense and row-major.
+        device: where it lives.
+        requires_grad: whether operations on it are recorded.
+        grad: the gradient that `backward` accumulated (leaves, and after `retain_grad`).
+        node: the Op that made it, or None for a leaf.
+        version: a counter of in-place changes, shared by all tensors over the same memory.
+    """
+
+    __slots__ = ("__weakref__", "_grad", "data", "device", "node", "requires_grad", "version")
+    __array_ufunc__ = None  # ndarray + tensor comes to Tensor.__radd__
+
+    data: RawArray
+    device: Device
+    _grad: list[Tensor | None]
+    node: tape.Op | None
+    requires_grad: bool_type
+    version: list[int]
+
+    def __init__(self, data: RawArray, device: Device) -> None:
+        self.data = data
+        self.device = device
+        self._grad = [None]
+        self.node = None
+        self.requires_grad = False
+        self.version = [0]
+
+    # ---- what it is
+
+    @property
+    def shape(self) -> Shape:
+        """Its dimensions."""
+        return self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> DType:
+        """Its element type."""
+        return self.device.dtype_of(self.data)
+
+    @property
+    def ndim(self) -> int_type:
+        """The number of dimensions."""
+        return len(self.data.shape)
+
+    def dim(self) -> int_type:
+        """The number of dimensions."""
+        return len(self.data.shape)
+
+    def size(self, dim: int_type | None = None) -> Any:
+        """The shape, or the length of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> int_type:
+        """The number of elements."""
+        n = 1
+        for length in self.shape:
+            n *= length
+        return n
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` accumulated here."""
+        return self._grad[0]
+
+    @grad.setter
+    def grad(self, gradient: Tensor | None) -> None:
+        self._grad[0] = gradient
+
+    @property
+    def is_leaf(self) -> bool_type:
+        """Whether no recorded operation made it."""
+        return self.node is None
+
+    def __len__(self) -> int_type:
+        if not self.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        if self.dtype is dtypes.bfloat16:
+            body = np.array2string(self.float().numpy(), separator=", ", prefix="tensor(")
+        else:
+            body = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        extra = ""
+        if self.dtype not in (dtypes.float32, dtypes.int64, dtypes.bool_):
+            extra += f", dtype={self.dtype!r}"
+        if self.device.name != "cpu":
+            extra += f", device={self.device.name!r}"
+        if self.node is not None:
+            extra += f", op={self.node.name}"
+        elif self.requires_grad:
+            extra += ", requires_grad=True"
+        return f"tensor({body}{extra})"
+
+    # ---- in and out
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The same memory as an ndarray, without a copy; bfloat16 appears as uint16.
+
+        Writing into it is not seen by the tape; see `mark_changed`.
+        """
+        return self.device.to_numpy(self.data)
+
+    def item(self) -> Any:
+        """The one element as a Python number.
+
+        Raises:
+            ValueError: there is not exactly one element.
+        """
+        if self.numel() != 1:
+            raise ValueError(f"item: expected one element, got shape {self.shape}")
+        x = self.float() if self.dtype is dtypes.bfloat16 else self
+        return x.numpy().reshape(()).item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        x = self.float() if self.dtype is dtypes.bfloat16 else self
+        return x.numpy().tolist()
+
+    def __float__(self) -> float_type:
+        return float(self.item())
+
+    def __int__(self) -> int_type:
+        return int(self.item())
+
+    def __index__(self) -> int_type:
+        if self.dtype.is_floating:
+            raise TypeError(f"a {self.dtype.name} tensor cannot be an index")
+        return int(self.item())
+
+    def __bool__(self) -> bool_type:
+        if self.numel() != 1:
+            raise ValueError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __array__(self, dtype: Any = None, copy: bool_type | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The DLPack capsule of the same memory (https://dmlc.github.io/dlpack)."""
+        if self.dtype is dtypes.bfloat16:
+            raise TypeError("__dlpack__: bfloat16 has no NumPy form; use .float() first")
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.numpy().__dlpack_device__()
+
+    def to(self, target: str | Device | DType) -> Tensor:
+        """On another device or with another element type; itself where nothing changes.
+
+        Args:
+            target: a device, its name, or a dtype. Casts between floating types are differentiable.
+        """
+        if isinstance(target, DType):
+            return ops.shape.cast(self, target)
+        return ops.shape.to_device(self, device(target))
+
+    def cpu(self) -> Tensor:
+        """On the native device."""
+        return self.to("cpu")
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return ops.shape.cast(self, dtypes.float32)
+
+    def double(self) -> Tensor:
+        """As float64 (numpy device only)."""
+        return ops.shape.cast(self, dtypes.float64)
+
+    def half(self) -> Tensor:
+        """As float16."""
+        return ops.shape.cast(self, dtypes.float16)
+
+    def bfloat16(self) -> Tensor:
+        """As bfloat16."""
+        return ops.shape.cast(self, dtypes.bfloat16)
+
+    def long(self) -> Tensor:
+        """As int64."""
+        return ops.shape.cast(self, dtypes.int64)
+
+    def int(self) -> Tensor:
+        """As int32."""
+        return ops.shape.cast(self, dtypes.int32)
+
+    def bool(self) -> Tensor:
+        """As bool: where it is not 0."""
+        return ops.shape.cast(self, dtypes.bool_)
+
+    # ---- the tape
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool_type = False,
+        create_graph: bool_type = False,
+    ) -> None:
+        """Accumulate d self / d leaf into `.grad` of every leaf that requires it.
+
+        Args:
+            gradient: gradient of self, of its shape; may be left out for one element.
+            retain_graph: keep the saved tensors for another call.
+            create_graph: record the walk, for second derivatives.
+
+        Raises:
+            RuntimeError: nothing here requires a gradient, or a saved tensor is gone or changed.
+            ValueError: `gradient` is missing or of another shape.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward: this tensor does not require a gradient")
+        if gradient is None:
+            if self.numel() != 1:
+                raise ValueError(
+                    f"backward: a tensor of shape {self.shape} needs gradient= of that shape"
+                )
+            gradient = ops.full(self.shape, 1.0, dtype=self.dtype, device=self.device)
+        elif gradient.shape != self.shape:
+            raise ValueError(
+                f"backward: gradient has shape {gradient.shape}, the tensor {self.shape}"
+            )
+        tape.backward([self], [gradient], retain_graph or create_graph, create_graph)
+
+    def detach(self) -> Tensor:
+        """The same memory, off the tape."""
+        t = Tensor(self.data, self.device)
+        t.version = self.version
+        return t
+
+    def requires_grad_(self, requires_grad: bool_type = True) -> Tensor:
+        """Say whether a leaf requires a gradient.
+
+        Raises:
+            RuntimeError: it is no leaf.
+            TypeError: its element type is not floating.
+        """
+        if self.node is not None:
+            raise RuntimeError("requires_grad_: only a leaf can be told; use detach() first")
+        if requires_grad and not self.dtype.is_floating:
+            raise TypeError(f"requires_grad_: {self.dtype.name} has no gradient")
+        self.requires_grad = requires_grad
+        return self
+
+    def retain_grad(self) -> None:
+        """Have `backward` fill `.grad` of this tensor although it is no leaf.
+
+        Raises:
+            RuntimeError: it requires no gradient.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: this tensor does not require a gradient")
+        if self.node is not None:
+            self.node.retained = self._grad
+
+    def mark_changed(self) -> None:
+        """Note an in-place change, so that a backward which needs the old values fails loudly."""
+        self.version[0] += 1
+
+    def copy_(self, source: Tensor) -> Tensor:
+        """Overwrite the values in place with those of a tensor that broadcasts to this shape."""
+        return ops.shape.copy_(self, source)
+
+    def fill_(self, value: Scalar) -> Tensor:
+        """Overwrite every element in place."""
+        ops.shape.refuse_recorded(self, "fill_")
+        self.device.kernels.fill(self.data, value)
+        self.mark_changed()
+        return self
+
+    def zero_(self) -> Tensor:
+        """Overwrite every element with 0, in place."""
+        return self.fill_(0)
+
+    def clone(self) -> Tensor:
+        """A copy that passes gradients through."""
+        return ops.clone(self)
+
+    def contiguous(self) -> Tensor:
+        """Itself: tensors are always dense."""
+        return self
+
+    # ---- operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __neg__(self) -> Tensor:
+        return ops.neg(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __eq__(self, other: object) -> Any:
+        return ops.eq(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return ops.ne(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.lt(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.le(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.gt(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.ge(self, other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.index.getitem(self, index)
+
+    # ---- elementwise
+
+    def exp(self) -> Tensor:
+        """See `pydl.exp`."""
+        return ops.exp(self)
+
+    def log(self) -> Tensor:
+        """See `pydl.log`."""
+        return ops.log(self)
+
+    def sqrt(self) -> Tensor:
+        """See `pydl.sqrt`."""
+        return ops.sqrt(self)
+
+    def square(self) -> Tensor:
+        """See `pydl.square`."""
+        return ops.square(self)
+
+    def abs(self) -> Tensor:
+        """See `pydl.abs`."""
+        return ops.abs(self)
+
+    def sign(self) -> Tensor:
+        """See `pydl.sign`."""
+        return ops.sign(self)
+
+    def reciprocal(self) -> Tensor:
+        """See `pydl.reciprocal`."""
+        return ops.reciprocal(self)
+
+    def pow(self, exponent: Any) -> Tensor:
+        """See `pydl.pow`."""
+        return ops.pow(self, exponent)
+
+    def clip(self, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
+        """See `pydl.clip`."""
+        return ops.clip(self, min, max)
+
+    clamp = clip
+
+    def relu(self) -> Tensor:
+        """See `pydl.nn.functional.relu`."""
+        return ops.relu(self)
+
+    def sigmoid(self) -> Tensor:
+        """See `pydl.nn.functional.sigmoid`."""
+        return ops.sigmoid(self)
+
+    def tanh(self) -> Tensor:
+        """See `pydl.nn.functional.tanh`."""
+        return ops.tanh(self)
+
+    def softmax(self, dim: int_type = -1) -> Tensor:
+        """See `pydl.nn.functional.softmax`."""
+        return ops.softmax(self, dim)
+
+    def log_softmax(self, dim: int_type = -1) -> Tensor:
+        """See `pydl.nn.functional.log_softmax`."""
+        return ops.log_softmax(self, dim)
+
+    # ---- reductions
+
+    def sum(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.sum`."""
+        return ops.sum(self, dim, keepdim)
+
+    def mean(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.mean`."""
+        return ops.mean(self, dim, keepdim)
+
+    def var(self, dim: Dims = None, correction: int_type = 1, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.var`."""
+        return ops.var(self, dim, correction, keepdim)
+
+    def std(self, dim: Dims = None, correction: int_type = 1, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.std`."""
+        return ops.std(self, dim, correction, keepdim)
+
+    def max(self, dim: int_type | None = None, keepdim: bool_type = False) -> Any:
+        """See `pydl.max`."""
+        return ops.max(self, dim, keepdim)
+
+    def min(self, dim: int_type | None = None, keepdim: bool_type = False) -> Any:
+        """See `pydl.min`."""
+        return ops.min(self, dim, keepdim)
+
+    def argmax(self, dim: int_type | None = None, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.argmax`."""
+        return ops.argmax(self, dim, keepdim)
+
+    def argmin(self, dim: int_type | None = None, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.argmin`."""
+        return ops.argmin(self, dim, keepdim)
+
+    def any(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.any`."""
+        return ops.any(self, dim, keepdim)
+
+    def all(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
+        """See `pydl.all`."""
+        return ops.all(self, dim, keepdim)
+
+    # ---- shape
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """See `pydl.reshape`."""
+        return ops.reshape(self, _spread(shape))
+
+    view = reshape
+
+    def flatten(self, start_dim: int_type = 0, end_dim: int_type = -1) -> Tensor:
+        """See `pydl.flatten`."""
+        return ops.flatten(self, start_dim, end_dim)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """See `pydl.permute`."""
+        return ops.permute(self, _spread(dims))
+
+    def transpose(self, dim0: int_type, dim1: int_type) -> Tensor:
+        """See `pydl.transpose`."""
+        return ops.transpose(self, dim0, dim1)
+
+    @property
+    def T(self) -> Tensor:
+        """A matrix transposed."""
+        if self.ndim != 2:
+            raise ValueError(f"T: expected a matrix, got shape {self.shape}; use permute")
+        return ops.permute(self, (1, 0))
+
+    def squeeze(self, dim: int_type | None = None) -> Tensor:
+        """See `pydl.squeeze`."""
+        return ops.squeeze(self, dim)
+
+    def unsqueeze(self, dim: int_type) -> Tensor:
+        """See `pydl.unsqueeze`."""
+        return ops.unsqueeze(self, dim)
+
+    def expand(self, *shape: Any) -> Tensor:
+        """See `pydl.expand`."""
+        return ops.expand(self, _spread(shape))
+
+    def gather(self, dim: int_type, index: Tensor) -> Tensor:
+        """See `pydl.gather`."""
+        return ops.gather(self, dim, index)
+
+    def matmul(self, other: Tensor) -> Tensor:
+        """See `pydl.matmul`."""
+        return ops.matmul(self, other)
+
+
+# Names that Tensor's own methods shadow inside the class.
+bool_type = bool
+int_type = int
+float_type = float
+Dims = int_type | Sequence[int_type] | None
+
+
+class MinMax(NamedTuple):
+    """What `max` and `min` along a dimension return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _spread(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """Both f(2, 3) and f((2, 3))."""
+    if len(arguments) == 1 and not isinstance(arguments[0], int):
+        return tuple(int(n) for n in arguments[0])
+    return tuple(int(n) for n in arguments)
+
+
+def tensor(
+    data: Any,
+    dtype: DType | None = None,
+    device: str | Device = "cpu",
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor with a copy of `data`.
+
+    Args:
+        data: number, nested sequence, ndarray or Tensor. float64 becomes float32 and other integers
+            int64, unless `dtype` says otherwise.
+        dtype: element type.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+    """
+    array = data.numpy() if isinstance(data, Tensor) else np.asarray(data)
+    if isinstance(data, Tensor):
+        natural = data.dtype
+    elif array.dtype.kind == "f":
+        natural = dtypes.float16 if array.dtype == np.float16 else dtypes.float32
+    elif array.dtype.kind in "iu":
+        natural = (
+            dtypes.of_numpy(array.dtype) if array.dtype in (np.int32, np.uint8) else dtypes.int64
+        )
+    else:
+        natural = dtypes.of_numpy(array.dtype)
+    wanted = dtype or natural
+    if wanted is dtypes.bfloat16 and natural is not dtypes.bfloat16:
+        t = tensor(array, dtypes.float32, device).bfloat16()
+    else:
+        t = from_numpy(np.array(array, dtype=wanted.numpy, order="C", copy=True), device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Tensor:
+    """A tensor over the memory of an ndarray, without a copy.
+
+    Args:
+        array: C-contiguous, writable and of a dtype that pydl has (uint16 is read as bfloat16).
+        device: "cpu", or "numpy" for float64.
+
+    Raises:
+        TypeError: no such element type here.
+        ValueError: the array is not C-contiguous or is read-only.
+    """
+    if not array.flags.c_contiguous:
+        raise ValueError(
+            f"from_numpy: array of shape {array.shape} is not C-contiguous; "
+            "use pydl.tensor, which copies"
+        )
+    if not array.flags.writeable:
+        raise ValueError("from_numpy: array is read-only; use pydl.tensor, which copies")
+    dtypes.of_numpy(array.dtype)
+    where = _device(device)
+    return Tensor(where.from_numpy(array), where)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any object with `__dlpack__` (CPU memory), without a copy."""
+    array = np.from_dlpack(source)
+    if not array.flags.writeable or not array.flags.c_contiguous:
+        raise ValueError("from_dlpack: the source is read-only or not dense; copy it first")
+    return from_numpy(array)
+
+
+_device = device  # the parameter of the same name shadows it
+
+from . import ops  # noqa: E402  (ops are written on Tensor, which names them)
