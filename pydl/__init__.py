@@ -7,7 +7,7 @@ kernels are native. Names follow PyTorch.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import nn, optim, random, testing
+from . import random
 from .autograd import grad
 from .config import __version__, num_threads, set_num_threads, show_config, warn_about_astronomy
 from .device import device
@@ -29,20 +29,21 @@ from .errors import FormatError
 from .op import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .ops import *
 from .random import get_rng_state, manual_seed, rand, randint, randn, randperm, set_rng_state
-from .tensor import Tensor, from_dlpack, from_numpy, tensor
+from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import data, io
+    from . import data, io, nn, optim, testing
     from .io import load, save
 
-_LAZY = {"data": "data", "io": "io", "save": "io", "load": "io"}  # imported at first use
+_LAZY = ("data", "io", "nn", "optim", "testing")  # imported at first use: see `__getattr__`
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'pydl' has no attribute {name!r}")
-    module = importlib.import_module(f".{_LAZY[name]}", __name__)
-    return module if name == _LAZY[name] else getattr(module, name)
+    if name in _LAZY:
+        return importlib.import_module(f".{name}", __name__)
+    if name in ("save", "load"):
+        return getattr(importlib.import_module(".io", __name__), name)
+    raise AttributeError(f"module 'pydl' has no attribute {name!r}")
 
 
 warn_about_astronomy()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
+import os
 
 import numpy as np
 
@@ -27,7 +26,9 @@ def set_num_threads(n: int) -> None:
 
 def config() -> dict[str, str]:
     """What `show_config` prints."""
-    forced = " (forced by PYDL_ISA)" if _forced_isa() else ""
+    import platform  # costs an import of its own
+
+    forced = " (forced by PYDL_ISA)" if os.environ.get("PYDL_ISA") else ""
     return {
         "pydl": __version__,
         "python": f"{platform.python_version()} on {platform.machine()}",
@@ -35,7 +36,7 @@ def config() -> dict[str, str]:
         "isa": f"{_native.isa()}{forced}, available: {' '.join(_native.available_isas())}",
         "threads": f"{_native.num_threads()} of {_native.usable_cpus()} usable CPUs",
         "cuda": _native.cuda_status(),
-        "path": str(Path(__file__).parent),
+        "path": os.path.dirname(__file__),
     }
 
 
@@ -45,17 +46,13 @@ def show_config() -> None:
         print(f"{key:8} {value}")
 
 
-def _forced_isa() -> bool:
-    import os
-
-    return bool(os.environ.get("PYDL_ISA"))
-
-
 def warn_about_astronomy() -> None:
     """Warn where the unrelated `pydl` of the package index was installed into our folder."""
-    here = Path(__file__).parent
+    here = os.path.dirname(__file__)
     theirs = [
-        name for name in ("goddard", "photoop", "pydlutils", "pydlspec2d") if (here / name).is_dir()
+        name
+        for name in ("goddard", "photoop", "pydlutils", "pydlspec2d")
+        if os.path.isdir(os.path.join(here, name))
     ]
     if theirs:
         import warnings
@@ -64,6 +61,6 @@ def warn_about_astronomy() -> None:
             f"{here} also holds {', '.join(theirs)}: the astronomy library `pydl` is installed in "
             "the same folder and the two overwrite each other. Uninstall one "
             "(`pip uninstall pydl`), then reinstall pydl-nn.",
-            ImportWarning,
+            RuntimeWarning,
             stacklevel=3,
         )

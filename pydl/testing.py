@@ -10,7 +10,8 @@ import numpy as np
 from . import dtypes
 from .autograd import grad
 from .op import no_grad
-from .tensor import Tensor, from_numpy
+from .ops.create import from_numpy
+from .tensor import Tensor
 
 
 def assert_close(

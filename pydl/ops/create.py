@@ -1,8 +1,10 @@
-"""New tensors."""
+"""New tensors: from Python and NumPy data, or filled."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from .. import device as _devices
 from .. import dtypes
@@ -14,13 +16,81 @@ __all__ = [
     "arange",
     "empty",
     "empty_like",
+    "from_dlpack",
+    "from_numpy",
     "full",
     "full_like",
     "ones",
     "ones_like",
+    "tensor",
     "zeros",
     "zeros_like",
 ]
+
+
+def tensor(
+    data: Any,
+    dtype: DType | None = None,
+    device: str | Device = "cpu",
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor with a copy of `data`.
+
+    Args:
+        data: number, nested sequence, ndarray or Tensor. float64 becomes float32 and other integers
+            int64, unless `dtype` says otherwise.
+        dtype: element type.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+    """
+    array = data.numpy() if isinstance(data, Tensor) else np.asarray(data)
+    if isinstance(data, Tensor):
+        natural = data.dtype
+    elif array.dtype.kind == "f":
+        natural = dtypes.float16 if array.dtype == np.float16 else dtypes.float32
+    elif array.dtype.kind in "iu":
+        natural = (
+            dtypes.of_numpy(array.dtype) if array.dtype in (np.int32, np.uint8) else dtypes.int64
+        )
+    else:
+        natural = dtypes.of_numpy(array.dtype)
+    wanted = dtype or natural
+    if wanted is dtypes.bfloat16 and natural is not dtypes.bfloat16:
+        t = tensor(array, dtypes.float32, device).bfloat16()
+    else:
+        t = from_numpy(np.array(array, dtype=wanted.numpy, order="C", copy=True), device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Tensor:
+    """A tensor over the memory of an ndarray, without a copy.
+
+    Args:
+        array: C-contiguous, writable and of a dtype that pydl has (uint16 is read as bfloat16).
+        device: "cpu", or "numpy" for float64.
+
+    Raises:
+        TypeError: no such element type here.
+        ValueError: the array is not C-contiguous or is read-only.
+    """
+    if not array.flags.c_contiguous:
+        raise ValueError(
+            f"from_numpy: array of shape {array.shape} is not C-contiguous; "
+            "use pydl.tensor, which copies"
+        )
+    if not array.flags.writeable:
+        raise ValueError("from_numpy: array is read-only; use pydl.tensor, which copies")
+    dtypes.of_numpy(array.dtype)
+    where = _devices.device(device)
+    return Tensor(where.from_numpy(array), where)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any object with `__dlpack__` (CPU memory), without a copy."""
+    array = np.from_dlpack(source)
+    if not array.flags.writeable or not array.flags.c_contiguous:
+        raise ValueError("from_dlpack: the source is read-only or not dense; copy it first")
+    return from_numpy(array)
 
 
 def empty(*shape: Any, dtype: DType = dtypes.float32, device: str | Device = "cpu") -> Tensor:

@@ -10,9 +10,9 @@ import numpy as np
 from .. import dtypes
 from ..device import Shape
 from ..op import Op
-from ..tensor import Tensor, from_numpy
+from ..tensor import Tensor
 from .arithmetic import eq, where
-from .create import arange, empty
+from .create import arange, empty, from_numpy
 from .elementwise import broadcast_shapes
 from .reduce import expand
 from .shape import normal_dim, permute, reshape, slices

@@ -1,4 +1,3 @@
-# ruff: noqa: F403
 """The oracle: every kernel of pydl/_native.pyi again, in plain NumPy, for any float dtype.
 
 Not fast, but obvious: the definition that the native kernels are tested against, and the kernels of

@@ -63,9 +63,10 @@ def _gelu_gate(x: A) -> Any:
     return _sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
-def _gelu_gate_slope(x: A) -> Any:
+def _gelu_tanh_slope(x: A) -> Any:
+    x = np.clip(x, -30, 30)  # beyond, it is 0 or 1, and x**3 might overflow
     s = _gelu_gate(x)
-    return s * (1 - s) * 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
+    return s + x * s * (1 - s) * 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
 
 
 def _divide(a: A, b: A) -> Any:
@@ -143,7 +144,7 @@ gelu, gelu_backward = _unary(
 )
 gelu_tanh, gelu_tanh_backward = _unary(
     lambda x, *_: x * _gelu_gate(x),
-    lambda x, *_: _gelu_gate(x) + x * _gelu_gate_slope(x),
+    lambda x, *_: _gelu_tanh_slope(x),
 )
 silu, silu_backward = _unary(
     lambda x, *_: x * _sigmoid(x),
