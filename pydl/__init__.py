@@ -7,33 +7,29 @@ kernels are native. Names follow PyTorch.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import random
-from .autograd import grad
-from .config import __version__, num_threads, set_num_threads, show_config, warn_about_astronomy
-from .device import device
-from .dtypes import (
-    DType,
-    bfloat16,
-    bool_,
-    float16,
-    float32,
-    float64,
-    int32,
-    int64,
-    uint8,
-)
-from .dtypes import (
-    bool_ as bool,
-)
-from .errors import FormatError
-from .op import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from . import random as random
+from .autograd import *
+from .config import *
+from .config import __version__ as __version__
+from .config import warn_about_astronomy
+from .device import *
+from .dtypes import *
+from .errors import *
+from .op import *
 from .ops import *
-from .random import get_rng_state, manual_seed, rand, randint, randn, randperm, set_rng_state
-from .tensor import Tensor
+from .random import *
+from .tensor import *
+
+bool = bool_
 
 if TYPE_CHECKING:
-    from . import data, io, nn, optim, testing
-    from .io import load, save
+    from . import data as data
+    from . import io as io
+    from . import nn as nn
+    from . import optim as optim
+    from . import testing as testing
+    from .io import load as load
+    from .io import save as save
 
 _LAZY = ("data", "io", "nn", "optim", "testing")  # imported at first use: see `__getattr__`
 

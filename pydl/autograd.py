@@ -8,6 +8,8 @@ from . import op as tape
 from .ops.create import ones_like, zeros_like
 from .tensor import Tensor
 
+__all__ = ["grad"]
+
 
 def grad(
     outputs: Tensor | Sequence[Tensor],

@@ -8,6 +8,8 @@ import numpy as np
 
 from . import _native
 
+__all__ = ["__version__", "num_threads", "set_num_threads", "show_config"]
+
 __version__ = "0.1.0"
 
 num_threads = _native.num_threads

@@ -14,6 +14,8 @@ import numpy as np
 from . import dtypes
 from .dtypes import DType
 
+__all__ = ["device"]
+
 RawArray = Any  # np.ndarray on "numpy", _native.Array on "cpu": both have .shape
 Shape = tuple[int, ...]
 
@@ -27,6 +29,9 @@ class Device:
 
     def __repr__(self) -> str:
         return f"pydl.device({self.name!r})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Device:
+        return self  # there is one of each
 
     def empty(self, shape: Shape, dtype: DType) -> RawArray:
         """An array with undefined contents."""

@@ -50,6 +50,7 @@ uint8 = DType("uint8", 6, "uint8", False, 1)
 bool_ = DType("bool", 7, "bool", False, 0)
 
 DTYPES = (float32, float64, float16, bfloat16, int64, int32, uint8, bool_)
+__all__ = ["DType", "bfloat16", "bool_", "float16", "float32", "float64", "int32", "int64", "uint8"]
 _BY_NUMPY = {t.numpy: t for t in DTYPES}
 
 

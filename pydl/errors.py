@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+__all__ = ["FormatError"]
+
 
 class FormatError(ValueError):
     """A file is malformed, truncated, or of a kind pydl does not read.

@@ -19,6 +19,8 @@ from .dtypes import DType
 from .op import Op
 from .tensor import Tensor, _spread
 
+__all__ = ["get_rng_state", "manual_seed", "rand", "randint", "randn", "randperm", "set_rng_state"]
+
 _states: dict[str, RawArray] = {}
 _seed = 0
 

@@ -15,6 +15,8 @@ from . import op as tape
 from .device import Device, RawArray, Shape, device
 from .dtypes import DType
 
+__all__ = ["Tensor"]
+
 Scalar = float | int | bool
 
 
@@ -306,6 +308,14 @@ class Tensor:
     def clone(self) -> Tensor:
         """A copy that passes gradients through."""
         return ops.clone(self)
+
+    def __deepcopy__(self, memo: dict[int_type, Any]) -> Tensor:
+        if self.node is not None:
+            raise RuntimeError("deepcopy: this tensor is on the tape; use detach() first")
+        t = self.detach().clone().requires_grad_(self.requires_grad)
+        t.grad = None if self.grad is None else self.grad.detach().clone()
+        memo[id(self)] = t
+        return t
 
     def contiguous(self) -> Tensor:
         """Itself: tensors are always dense."""

@@ -168,7 +168,7 @@ class DataLoader:
         return tuple(a.astype(np.float32) if a.dtype == np.float64 else a for a in batch)
 
     def _to_tensors(self, batch: Batch) -> tuple[Tensor, ...]:
-        from ..tensor import from_numpy
+        from ..ops.create import from_numpy
 
         if self.device == "numpy":
             return tuple(from_numpy(a, device="numpy") for a in batch)

@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         FormatError: the file is malformed, or holds a dtype pydl does not have.
         OSError: the file cannot be read (FileNotFoundError where there is none).
     """
-    from ..tensor import from_numpy
+    from ..ops.create import from_numpy
 
     return {
         name: from_numpy(a, device="numpy") if a.dtype == np.float64 else from_numpy(a)

@@ -14,6 +14,7 @@ from ..op import Op
 from ..tensor import Tensor
 from .create import empty
 from .reduce import sum
+from .shape import pad
 
 __all__ = [
     "conv2d",
@@ -138,19 +139,18 @@ class Conv2dGradWeight(Op):
         return ggy, gx
 
 
-def same_padding(kernel: Shape, stride: Pair, dilation: Pair) -> Pair:
-    """The padding that keeps the size of an image.
+def _same(x: Tensor, kernel: Shape, stride: Pair, dilation: Pair) -> tuple[Tensor, Pair]:
+    """x and the padding that keep the size of an image; what is uneven goes right and below.
 
     Raises:
-        ValueError: the stride is not 1, or the window's extent is even.
+        ValueError: the stride is not 1.
     """
-    extent = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    if stride != (1, 1) or extent[0] % 2 or extent[1] % 2:
-        raise ValueError(
-            f"conv2d: padding 'same' needs stride 1 and an odd window, got kernel "
-            f"{tuple(kernel)}, stride {stride}, dilation {dilation}"
-        )
-    return extent[0] // 2, extent[1] // 2
+    if stride != (1, 1):
+        raise ValueError(f"conv2d: padding 'same' needs stride 1, got {stride}")
+    below, right = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+    if below % 2 or right % 2:
+        x = pad(x, (0, right % 2, 0, below % 2))
+    return x, (below // 2, right // 2)
 
 
 def conv2d(
@@ -197,7 +197,7 @@ def conv2d(
         if padding not in ("valid", "same"):
             raise ValueError(f"conv2d: padding {padding!r}: choose 'valid', 'same' or numbers")
         steps = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
-        padding = 0 if padding == "valid" else same_padding(weight.shape[2:], *steps)
+        x, padding = (x, 0) if padding == "valid" else _same(x, weight.shape[2:], *steps)
     geometry = Geometry.of("conv2d", stride, padding, dilation)
     inputs = (x, weight) if bias is None else (x, weight, bias)
     return Conv2d.apply(*inputs, geometry=geometry, groups=groups)

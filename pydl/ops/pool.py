@@ -73,7 +73,7 @@ class MaxPool2dBackward(Op):
         (indices,) = self.saved
         n, c, oh, ow = indices.shape
         flat = reshape(indices, (n, c, oh * ow))
-        picked = gather(reshape(ggx, (n, c, -1)), 2, flat)
+        picked = gather(reshape(ggx, (n, c, ggx.shape[2] * ggx.shape[3])), 2, flat)
         return reshape(picked, (n, c, oh, ow)), None
 
 

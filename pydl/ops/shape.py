@@ -416,7 +416,10 @@ def copy_(x: Tensor, source: Tensor) -> Tensor:
     from .reduce import expand
 
     refuse_recorded(x, "copy_")
-    source = expand(cast(to_device(source.detach(), x.device), x.dtype), x.shape)
+    source = source.detach()
+    if source.device is not x.device:  # cast first: float64 exists on the numpy device only
+        source = to_device(cast(source, x.dtype), x.device)
+    source = expand(cast(source, x.dtype), x.shape)
     place(source, x, row_major(x.shape), 0)
     x.mark_changed()
     return x

@@ -70,7 +70,7 @@ class Adam(Optimizer):
             bucket.states["exp_avg"],
             bucket.states["exp_avg_sq"],
             bucket.states.get("max_exp_avg_sq", []),
-            bucket.lr.data,
+            bucket.lr,
             bucket.step.data,
             group["betas"][0],
             group["betas"][1],

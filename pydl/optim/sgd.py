@@ -68,7 +68,7 @@ class SGD(Optimizer):
             params,
             grads,
             bucket.states.get("momentum_buffer", []),
-            bucket.lr.data,
+            bucket.lr,
             bucket.step.data,
             group["momentum"],
             group["dampening"],
