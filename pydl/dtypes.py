@@ -32,7 +32,8 @@ class DType:
         return f"pydl.{self.name}"
 
     def __reduce__(self) -> str:
-        return self.name  # copies and unpickled objects are the same singleton
+        # Copies and unpickled objects are the same singleton, found by its name in this module.
+        return "bool_" if self.name == "bool" else self.name
 
     @property
     def itemsize(self) -> int:

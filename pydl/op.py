@@ -188,6 +188,7 @@ def backward(
     heap: list[tuple[int, Op]] = []
     wanted = {id(t.node or t): id(t) for t in inputs} if inputs is not None else {}
     found: dict[int, Tensor] = {}
+    taken = {id(g.version) for g in gradients}  # memory that another `.grad` or the caller holds
 
     def push(target: Op | Tensor | None, gradient: Tensor | None) -> None:
         if target is None or gradient is None:
@@ -209,8 +210,7 @@ def backward(
             if id(op) in wanted:
                 found[wanted[id(op)]] = gradient
             if op.retained is not None:
-                known = op.retained[0]
-                op.retained[0] = gradient if known is None else known + gradient
+                op.retained[0] = _accumulated(op.retained[0], gradient, taken)
             results = op.backward(gradient)
             if not isinstance(results, tuple):
                 results = (results,)
@@ -220,7 +220,17 @@ def backward(
                 op.release()
         for leaf, gradient in pending.items():  # only leaves are left
             if inputs is None:
-                leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient  # type: ignore[union-attr]
+                leaf.grad = _accumulated(leaf.grad, gradient, taken)  # type: ignore[union-attr]
             elif id(leaf) in wanted:
                 found[wanted[id(leaf)]] = gradient
     return found
+
+
+def _accumulated(known: Tensor | None, gradient: Tensor, taken: set[int]) -> Tensor:
+    """What a `.grad` becomes: a sum, in memory that no other gradient has."""
+    if known is not None:
+        return known + gradient
+    if id(gradient.version) in taken:  # as in a + b, whose gradients are one
+        gradient = gradient.clone()
+    taken.add(id(gradient.version))
+    return gradient

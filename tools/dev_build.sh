@@ -6,4 +6,4 @@ python=${PYTHON:-python3}
 cmake -S . -B build/dev -G Ninja -DCMAKE_BUILD_TYPE=Release -DPython_EXECUTABLE="$("$python" -c 'import sys; print(sys.executable)')" \
   -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" "$@" >/dev/null
 cmake --build build/dev -j "${JOBS:-2}"
-cp build/dev/_native*.so pydl/
+cp --remove-destination build/dev/_native*.so pydl/ # running Pythons keep the old one

@@ -136,6 +136,11 @@ py::object item(const Array& x) {
   return py::float_(static_cast<double>(value));
 }
 
+PyObject* refuse_new(PyTypeObject*, PyObject*, PyObject*) {
+  PyErr_SetString(PyExc_TypeError, "Array: make one with empty() or from_numpy()");
+  return nullptr;
+}
+
 py::tuple shape_tuple(const Array& x) {
   py::tuple shape(x.shape.size());
   for (size_t d = 0; d < x.shape.size(); ++d) shape[d] = x.shape[d];
@@ -183,9 +188,11 @@ int64_t parse_integer(const char* op, const char* name, py::handle value) {
 }
 
 void bind_array(py::module_& m) {
-  py::class_<Array>(m, "Array", py::buffer_protocol(),
-                    "A dense, row-major block of elements in native memory.")
-      .def_property_readonly("shape", shape_tuple)
+  py::class_<Array> type(m, "Array", py::buffer_protocol(), py::is_final(),
+                         "A dense, row-major block of elements in native memory.");
+  // NOTE: pybind11 hands out uninitialised memory for an object that __new__ alone has made.
+  reinterpret_cast<PyTypeObject*>(type.ptr())->tp_new = refuse_new;
+  type.def_property_readonly("shape", shape_tuple)
       .def_property_readonly("code", [](const Array& x) { return static_cast<int>(x.dtype); })
       .def_readonly("size", &Array::size)
       .def_property_readonly("ptr",

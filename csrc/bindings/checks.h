@@ -40,6 +40,12 @@ constexpr DTypes kNumbers = kIntegers | bit(DType::kF32) | bit(DType::kBool);
 
 inline int64_t item_size(const Array& x) { return kItemSize[static_cast<int>(x.dtype)]; }
 
+// An array or None.
+struct Optional {
+  const Array* x = nullptr;
+  operator const Array*() const { return x; }
+};
+
 // NOTE: where the interpreter is being torn down, taking the GIL back unwinds a daemon thread, so
 // this destructor may throw.
 class WithoutGil {
@@ -124,12 +130,14 @@ class Call {
     WithoutGil unlocked;
     submit(fn, args);
   }
-  // The same with `work`, which comes from the current pool: a recorded plan reuses its block.
+  // The same with `work` (null where none is wanted), which comes from the current pool: a recorded
+  // plan reuses its block.
   template <class Args>
   void run(void (*fn)(const Args&), Args& args, int64_t (*work)(const Args&)) const {
     if (!ready()) return;
-    const auto storage = allocate_for(op_, work(args));
-    args.work = storage->data;
+    const int64_t bytes = work(args);
+    const auto storage = bytes > 0 ? allocate_for(op_, bytes) : nullptr;
+    args.work = bytes > 0 ? storage->data : nullptr;
     WithoutGil unlocked;
     submit(fn, args);
   }
@@ -179,3 +187,22 @@ class Call {
 };
 
 }  // namespace pydl
+
+namespace pybind11 {
+namespace detail {
+
+// pybind11 takes a microsecond to find that None is no Array.
+template <>
+struct type_caster<pydl::Optional> {
+  PYBIND11_TYPE_CASTER(pydl::Optional, const_name("Array | None"));
+  bool load(handle src, bool convert) {
+    if (src.is_none()) return true;
+    make_caster<pydl::Array> caster;
+    if (!caster.load(src, convert)) return false;
+    value.x = cast_op<pydl::Array*>(caster);
+    return true;
+  }
+};
+
+}  // namespace detail
+}  // namespace pybind11

@@ -1,6 +1,4 @@
 // Convolution (forward, gradient of the input, gradient of the weight), im2col and col2im.
-#include <pybind11/stl.h>
-
 #include "bindings/windows.h"
 
 namespace pydl {
@@ -56,10 +54,13 @@ Conv2dArgs geometry(const Call& call, const Named& x, const Named& w, const Name
   a.OH = h.outputs();
   a.OW = v.outputs();
   call.shape(y.name, y.x, {a.N, a.O, a.OH, a.OW});
+  // One output has no stride; the gradient of the input takes stride_h * stride_w passes.
+  if (a.OH == 1) a.stride_h = 1;
+  if (a.OW == 1) a.stride_w = 1;
   return a;
 }
 
-void conv2d(const Array& x, const Array& w, const Array* bias, const Array& y, Pair stride,
+void conv2d(const Array& x, const Array& w, Optional bias, const Array& y, Pair stride,
             Pair padding, Pair dilation, int64_t groups, bool relu) {
   Call call("conv2d");
   Conv2dArgs a = geometry(call, {"x", x}, {"w", w}, {"y", y}, stride, padding, dilation, groups);
@@ -135,7 +136,7 @@ void col2im(const Array& col, const Array& x, Pair kernel, Pair stride, Pair pad
 }  // namespace
 
 void bind_conv(py::module_& m) {
-  m.def("conv2d", conv2d, py::arg("x"), py::arg("w"), py::arg("bias").none(true), py::arg("y"),
+  m.def("conv2d", conv2d, py::arg("x"), py::arg("w"), py::arg("bias"), py::arg("y"),
         py::arg("stride"), py::arg("padding"), py::arg("dilation"), py::arg("groups"),
         py::arg("relu") = false);
   m.def("conv2d_grad_input", conv2d_grad_input, py::arg("gy"), py::arg("w"), py::arg("gx"),

@@ -24,7 +24,7 @@ void check_smoothing(const Call& call, double smoothing) {
   call.wrong_value("smoothing is " + std::to_string(smoothing) + ", expected [0, 1]");
 }
 
-void cross_entropy(const Array& x, const Array& target, const Array* weight, const Array& loss,
+void cross_entropy(const Array& x, const Array& target, Optional weight, const Array& loss,
                    const Array& count, const Array& lse, int64_t ignore_index, double smoothing) {
   Call call("cross_entropy");
   CrossEntropyArgs a = {};
@@ -49,9 +49,9 @@ void cross_entropy(const Array& x, const Array& target, const Array* weight, con
   call.run(cpu_table().cross_entropy, a);
 }
 
-void cross_entropy_backward(const Array& gy, const Array& x, const Array& target,
-                            const Array* weight, const Array& lse, const Array& gx,
-                            int64_t ignore_index, double smoothing) {
+void cross_entropy_backward(const Array& gy, const Array& x, const Array& target, Optional weight,
+                            const Array& lse, const Array& gx, int64_t ignore_index,
+                            double smoothing) {
   Call call("cross_entropy_backward");
   CrossEntropyBackwardArgs a = {};
   a.gy = call.in<float>("gy", gy);
@@ -78,11 +78,11 @@ void cross_entropy_backward(const Array& gy, const Array& x, const Array& target
 }  // namespace
 
 void bind_loss(py::module_& m) {
-  m.def("cross_entropy", cross_entropy, py::arg("x"), py::arg("target"),
-        py::arg("weight").none(true), py::arg("loss"), py::arg("count"), py::arg("lse"),
-        py::arg("ignore_index"), py::arg("smoothing"));
+  m.def("cross_entropy", cross_entropy, py::arg("x"), py::arg("target"), py::arg("weight"),
+        py::arg("loss"), py::arg("count"), py::arg("lse"), py::arg("ignore_index"),
+        py::arg("smoothing"));
   m.def("cross_entropy_backward", cross_entropy_backward, py::arg("gy"), py::arg("x"),
-        py::arg("target"), py::arg("weight").none(true), py::arg("lse"), py::arg("gx"),
+        py::arg("target"), py::arg("weight"), py::arg("lse"), py::arg("gx"),
         py::arg("ignore_index"), py::arg("smoothing"));
 }
 

@@ -33,7 +33,7 @@ void check_product(const Call& call, const Matrices& a, const Matrices& b, const
 }
 
 void gemm(const Array& a, const Array& b, const Array& out, bool trans_a, bool trans_b,
-          const Array* bias, bool relu, double alpha, bool accumulate) {
+          Optional bias, bool relu, double alpha, bool accumulate) {
   Call call("gemm");
   const Matrices x = matrices(call, "a", a), y = matrices(call, "b", b);
   GemmArgs g;

@@ -22,8 +22,8 @@ void check_channel(const Call& call, const char* name, const Array* x, int64_t C
 
 // ---- batch norm --------------------------------------------------------------------------------
 
-void batch_norm(const Array& x, const Array* weight, const Array* bias, const Array* running_mean,
-                const Array* running_var, const Array& y, const Array& mean, const Array& rstd,
+void batch_norm(const Array& x, Optional weight, Optional bias, Optional running_mean,
+                Optional running_var, const Array& y, const Array& mean, const Array& rstd,
                 bool training, double momentum, double eps) {
   Call call("batch_norm");
   const Channels s = channels(call, "x", x);
@@ -60,9 +60,9 @@ void batch_norm(const Array& x, const Array* weight, const Array* bias, const Ar
   call.run(cpu_table().batch_norm, a);
 }
 
-void batch_norm_backward(const Array& gy, const Array& x, const Array* weight, const Array& mean,
-                         const Array& rstd, const Array* gx, const Array& gweight,
-                         const Array& gbias, bool training) {
+void batch_norm_backward(const Array& gy, const Array& x, Optional weight, const Array& mean,
+                         const Array& rstd, Optional gx, const Array& gweight, const Array& gbias,
+                         bool training) {
   Call call("batch_norm_backward");
   const Channels s = channels(call, "x", x);
   call.same_shape("gy", gy, "x", x);
@@ -116,13 +116,12 @@ void softmax_backward(const Array& gy, const Array& y, const Array& gx, int64_t 
 }  // namespace
 
 void bind_norm(py::module_& m) {
-  m.def("batch_norm", batch_norm, py::arg("x"), py::arg("weight").none(true),
-        py::arg("bias").none(true), py::arg("running_mean").none(true),
-        py::arg("running_var").none(true), py::arg("y"), py::arg("mean"), py::arg("rstd"),
-        py::arg("training"), py::arg("momentum"), py::arg("eps"));
-  m.def("batch_norm_backward", batch_norm_backward, py::arg("gy"), py::arg("x"),
-        py::arg("weight").none(true), py::arg("mean"), py::arg("rstd"), py::arg("gx").none(true),
-        py::arg("gweight"), py::arg("gbias"), py::arg("training"));
+  m.def("batch_norm", batch_norm, py::arg("x"), py::arg("weight"), py::arg("bias"),
+        py::arg("running_mean"), py::arg("running_var"), py::arg("y"), py::arg("mean"),
+        py::arg("rstd"), py::arg("training"), py::arg("momentum"), py::arg("eps"));
+  m.def("batch_norm_backward", batch_norm_backward, py::arg("gy"), py::arg("x"), py::arg("weight"),
+        py::arg("mean"), py::arg("rstd"), py::arg("gx"), py::arg("gweight"), py::arg("gbias"),
+        py::arg("training"));
   m.def("softmax", softmax, py::arg("x"), py::arg("y"), py::arg("outer"), py::arg("n"),
         py::arg("inner"), py::arg("log"));
   m.def("softmax_backward", softmax_backward, py::arg("gy"), py::arg("y"), py::arg("gx"),

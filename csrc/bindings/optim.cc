@@ -40,6 +40,13 @@ const Array& array_of(const char* op, const char* name, const py::tuple& tuple, 
                        Py_TYPE(item)->tp_name + ", expected an Array");
 }
 
+// The kernels go without buffers where momentum is 0, and so do the lists.
+bool has_momentum(const char* op, double momentum) {
+  if (momentum >= 0.0) return momentum > 0.0;
+  throw py::value_error(std::string(op) + ": momentum is " + std::to_string(momentum) +
+                        ", expected >= 0");
+}
+
 struct Range {
   const char* begin;
   const char* end;
@@ -139,7 +146,7 @@ void sgd(py::handle params, py::handle grads, py::handle momentum_buffers, const
          bool maximize) {
   const List lists[kLists] = {{"params", params, true},
                               {"grads", grads, true},
-                              {"momentum_buffers", momentum_buffers, momentum != 0.0},
+                              {"momentum_buffers", momentum_buffers, has_momentum("sgd", momentum)},
                               {},
                               {}};
   Update u("sgd", lists, lr, step);
@@ -158,7 +165,7 @@ void adagrad(py::handle params, py::handle grads, py::handle sums, const Array& 
       {"params", params, true}, {"grads", grads, true}, {"sums", sums, true}, {}, {}};
   Update u("adagrad", lists, lr, step);
   u->op = OptimOp::kAdagrad;
-  u->beta1 = static_cast<float>(lr_decay);
+  u->beta1 = lr_decay;
   u->weight_decay = static_cast<float>(weight_decay);
   u->eps = static_cast<float>(eps);
   u->maximize = maximize ? 1 : 0;
@@ -175,7 +182,7 @@ void adadelta(py::handle params, py::handle grads, py::handle square_avgs, py::h
                               {}};
   Update u("adadelta", lists, lr, step);
   u->op = OptimOp::kAdadelta;
-  u->beta1 = static_cast<float>(rho);
+  u->beta1 = rho;
   u->eps = static_cast<float>(eps);
   u->weight_decay = static_cast<float>(weight_decay);
   u->maximize = maximize ? 1 : 0;
@@ -186,14 +193,15 @@ void rmsprop(py::handle params, py::handle grads, py::handle square_avgs,
              py::handle momentum_buffers, py::handle grad_avgs, const Array& lr, const Array& step,
              double alpha, double eps, double weight_decay, double momentum, bool centered,
              bool maximize) {
-  const List lists[kLists] = {{"params", params, true},
-                              {"grads", grads, true},
-                              {"square_avgs", square_avgs, true},
-                              {"momentum_buffers", momentum_buffers, momentum != 0.0},
-                              {"grad_avgs", grad_avgs, centered}};
+  const List lists[kLists] = {
+      {"params", params, true},
+      {"grads", grads, true},
+      {"square_avgs", square_avgs, true},
+      {"momentum_buffers", momentum_buffers, has_momentum("rmsprop", momentum)},
+      {"grad_avgs", grad_avgs, centered}};
   Update u("rmsprop", lists, lr, step);
   u->op = OptimOp::kRMSprop;
-  u->beta1 = static_cast<float>(alpha);
+  u->beta1 = alpha;
   u->eps = static_cast<float>(eps);
   u->weight_decay = static_cast<float>(weight_decay);
   u->momentum = static_cast<float>(momentum);
@@ -213,9 +221,8 @@ void adam(py::handle params, py::handle grads, py::handle exp_avgs, py::handle e
                               {"max_exp_avg_sqs", max_exp_avg_sqs, amsgrad}};
   Update u("adam", lists, lr, step);
   u->op = decoupled ? OptimOp::kAdamW : OptimOp::kAdam;
-  u->amsgrad = amsgrad ? 1 : 0;
-  u->beta1 = static_cast<float>(beta1);
-  u->beta2 = static_cast<float>(beta2);
+  u->beta1 = beta1;
+  u->beta2 = beta2;
   u->eps = static_cast<float>(eps);
   u->weight_decay = static_cast<float>(weight_decay);
   u->maximize = maximize ? 1 : 0;

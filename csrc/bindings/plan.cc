@@ -35,16 +35,24 @@ void replay(Plan& plan) {
   plan.replay();
 }
 
+PyObject* new_plan(PyTypeObject*, PyObject*, PyObject*) {
+  try {
+    return py::cast(std::make_shared<Plan>()).release().ptr();
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
 }  // namespace
 
 void bind_plan(py::module_& m) {
-  py::class_<Plan, std::shared_ptr<Plan>>(m, "Plan",
-                                          "A recorded list of kernel calls with their memory.")
-      .def(py::init<>())
-      .def("begin", begin)
-      .def("end", end)
-      .def("replay", replay)
-      .def("__len__", &Plan::size);
+  py::class_<Plan, std::shared_ptr<Plan>> type(
+      m, "Plan", py::is_final(), "A recorded list of kernel calls with the memory they use.");
+  // NOTE: not py::init: pybind11 hands out uninitialised memory where __init__ was not called.
+  auto* slots = reinterpret_cast<PyTypeObject*>(type.ptr());
+  slots->tp_new = new_plan;
+  slots->tp_init = [](PyObject*, PyObject*, PyObject*) { return 0; };
+  type.def("begin", begin).def("end", end).def("replay", replay).def("__len__", &Plan::size);
 }
 
 }  // namespace pydl

@@ -1,6 +1,4 @@
 // Pooling of planes: max, average, adaptive average.
-#include <pybind11/stl.h>
-
 #include "bindings/windows.h"
 
 namespace pydl {

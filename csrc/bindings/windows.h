@@ -1,12 +1,16 @@
 // The geometry of sliding windows, shared by convolution and pooling.
 #pragma once
+#include <pybind11/stl.h>
+
 #include <utility>
 
 #include "bindings/checks.h"
 
 namespace pydl {
 
-using Pair = std::pair<int64_t, int64_t>;  // (height, width)
+struct Pair {  // (height, width)
+  int64_t first = 0, second = 0;
+};
 
 // Kernels compute positions in int64: with every extent and step below this, they cannot overflow.
 constexpr int64_t kMaxExtent = INT32_MAX;
@@ -35,3 +39,32 @@ inline void check_axis(const Call& call, const char* letter, const Axis& a) {
 }
 
 }  // namespace pydl
+
+namespace pybind11 {
+namespace detail {
+
+// A tuple of two ints at once, anything else the slow way.
+template <>
+struct type_caster<pydl::Pair> {
+  PYBIND11_TYPE_CASTER(pydl::Pair, const_name("tuple[int, int]"));
+  bool load(handle src, bool convert) {
+    if (PyTuple_CheckExact(src.ptr()) && PyTuple_GET_SIZE(src.ptr()) == 2) {
+      PyObject* h = PyTuple_GET_ITEM(src.ptr(), 0);
+      PyObject* w = PyTuple_GET_ITEM(src.ptr(), 1);
+      int beyond_h = 0, beyond_w = 0;
+      if (PyLong_CheckExact(h) && PyLong_CheckExact(w)) {
+        value.first = PyLong_AsLongLongAndOverflow(h, &beyond_h);
+        value.second = PyLong_AsLongLongAndOverflow(w, &beyond_w);
+        return beyond_h == 0 && beyond_w == 0;
+      }
+    }
+    make_caster<std::pair<int64_t, int64_t>> caster;
+    if (!caster.load(src, convert)) return false;
+    const auto pair = cast_op<std::pair<int64_t, int64_t>>(caster);
+    value = {pair.first, pair.second};
+    return true;
+  }
+};
+
+}  // namespace detail
+}  // namespace pybind11

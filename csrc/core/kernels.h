@@ -44,9 +44,9 @@ struct UnaryBackwardArgs {
 // out = f(a, b): out is dense over `shape`; a and b have strides (0 = broadcast). Adjacent
 // dimensions are already merged where possible, so the last is the longest run.
 struct BinaryArgs {
-  int32_t op;     // BinaryOp
-  DType dtype;    // of a and b: f32 i64 i32 u8 bool; out is the same, or bool for a comparison
-  int32_t ndim;   // 1..kMaxDims
+  int32_t op;    // BinaryOp
+  DType dtype;   // of a and b: f32 i64 i32 u8 bool; out is the same, or bool for a comparison
+  int32_t ndim;  // 1..kMaxDims
   int64_t shape[kMaxDims];
   int64_t a_stride[kMaxDims];
   int64_t b_stride[kMaxDims];
@@ -178,7 +178,7 @@ struct PoolArgs {
   int64_t stride_h, stride_w, pad_h, pad_w, dil_h, dil_w;  // dilation: max only
   int32_t count_include_pad;                               // average only
   int64_t divisor;                                         // average only; 0 = window size
-  const float* x;    // forward: x; backward: gy
+  const float* x;                                          // forward: x; backward: gy
   float* y;          // forward: y; backward: gx (fully written)
   int32_t* indices;  // max: h * W + w of the winner, first of equals, NaN wins; in for backward
 };
@@ -307,7 +307,7 @@ struct RandomArgs {
   RandomOp op;
   DType dtype;  // uniform, normal: f32; int: i64; permutation: i64
   int64_t n;
-  double a, b;    // uniform [a, b); normal mean a, deviation b
+  double a, b;     // uniform [a, b); normal mean a, deviation b
   int64_t lo, hi;  // int [lo, hi)
   int64_t* state;
   void* out;
@@ -351,9 +351,9 @@ struct OptimTensor {
 struct OptimArgs {
   OptimOp op;
   int32_t count;
-  int32_t nesterov, centered, maximize, amsgrad;
+  int32_t nesterov, centered, maximize;  // amsgrad where s2 is given
   float momentum, dampening, weight_decay, eps;
-  float beta1, beta2;  // Adam; rho, alpha (Adadelta, RMSprop) in beta1; lr_decay (Adagrad) in beta1
+  double beta1, beta2;  // Adam; rho, alpha (Adadelta, RMSprop), lr_decay (Adagrad) in beta1
   const float* lr;      // (1)
   const int64_t* step;  // (1)
   OptimTensor tensor[kMaxTensors];

@@ -107,7 +107,12 @@ class ThreadPool {
 
   void work() {
     FlushDenormals flush;
-    void* scratch = scratch_of_this_thread();
+    void* scratch = nullptr;
+    try {
+      scratch = scratch_of_this_thread();
+    } catch (const std::bad_alloc&) {
+      return;  // one thread less: nobody waits for a worker that has not joined
+    }
     uint64_t seen = 0;
     for (;;) {
       wait_for_change(seen);

@@ -29,6 +29,7 @@ void Plan::begin() {
   if (busy_.exchange(true)) throw std::logic_error("Plan.begin: the plan is in use");
   calls_.clear();
   kept_.clear();
+  pool_ = new_pool();  // arrays of an earlier recording are foreign to this one
   recording = this;
   set_current_pool(pool_);
 }

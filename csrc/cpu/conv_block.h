@@ -41,9 +41,9 @@ enum class Source { kImage, kPadded, kColumns };
 
 struct Grid {
   Axis y, x;
-  int64_t N, CI;            // images, input channels of a group
-  int64_t images, rows, cols;  // of a block
-  int64_t depth;            // input channels (kColumns: taps and channels) of a k block
+  int64_t N, CI;                // images, input channels of a group
+  int64_t images, rows, cols;   // of a block
+  int64_t depth;                // input channels (kColumns: taps and channels) of a k block
   int64_t pitch, plane, image;  // strides of the source in floats
   Source source;
 
@@ -171,20 +171,24 @@ inline void copy_floats(const float* src, int64_t n, float* dst) {
 inline void copy_clipped(const float* src, int64_t size, int64_t first, int64_t step, int64_t n,
                          float* dst) {
   const int64_t begin = first >= 0 ? 0 : min64(n, ceil_div(-first, step));
-  const int64_t end =
-      first >= size ? begin : max64(begin, min64(n, (size - 1 - first) / step + 1));
-  fill_zero(dst, begin);
+  const int64_t end = first >= size ? begin : max64(begin, min64(n, (size - 1 - first) / step + 1));
+  if (n >= kWidth && begin <= kWidth && n - end <= kWidth) {  // the common case: no masks
+    store(dst, set1(0.0f));
+    store(dst + n - kWidth, set1(0.0f));
+  } else {
+    fill_zero(dst, begin);
+    fill_zero(dst + end, n - end);
+  }
   if (step == 1) {
     copy_floats(src + first + begin, end - begin, dst + begin);
   } else {
     for (int64_t i = begin; i < end; ++i) dst[i] = src[first + i * step];
   }
-  fill_zero(dst + end, n - end);
 }
 
 // What the block reads of channels [c0, c0 + channels), with zeros around the image.
-inline void stage_padded(const Grid& g, const Block& t, const float* x, int64_t x_image,
-                         int64_t c0, int64_t channels, float* dst) {
+inline void stage_padded(const Grid& g, const Block& t, const float* x, int64_t x_image, int64_t c0,
+                         int64_t channels, float* dst) {
   const int64_t height = (t.rows - 1) * g.y.stride + g.y.span();
   const int64_t width = (t.cols - 1) * g.x.stride + g.x.span();
   const int64_t y0 = t.i0 * g.y.stride + g.y.low(), x0 = t.j0 * g.x.stride + g.x.low();

@@ -4,6 +4,7 @@
 // The roles of cpu/conv.cc turned: lanes are output channels (gy, transposed while packing), rows
 // are weight elements, and a row's value at a pixel is broadcast from where it lies in the image.
 #include "cpu/conv_block.h"
+#include "cpu/conv_whole.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {
@@ -18,7 +19,7 @@ constexpr double kPieceFlops = 8e6;
 struct Pass {
   Conv2dArgs a;
   Grid g;
-  int64_t M, chunks;
+  int64_t M, chunks, panels_per_piece;
   float* partial;   // [chunk][group][panel][k][lanes]
   int64_t* offset;  // of k in the source
 
@@ -36,10 +37,14 @@ int64_t plan(const Conv2dArgs& a, Pass* p) {
   p->M = a.O / a.groups;
   if (a.N * a.OH * a.OW * a.O * g.k() <= 0) return 0;
   cut_grid(&g, a.C * a.H * a.W, kBlockPixels, kBlockDepth);
-  const double flops = 2.0 * static_cast<double>(a.N * a.OH * a.OW) *
-                       static_cast<double>(a.O) * static_cast<double>(g.k());
-  const int64_t want = static_cast<int64_t>(flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0);
-  const int64_t cells = a.groups * Panels(p->M).count * g.k_blocks();
+  const double flops = 2.0 * static_cast<double>(a.N * a.OH * a.OW) * static_cast<double>(a.O) *
+                       static_cast<double>(g.k());
+  const int64_t want =
+      static_cast<int64_t>(flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0);
+  // What is staged is used for several panels of channels.
+  const int64_t panels = Panels(p->M).count;
+  p->panels_per_piece = g.source == Source::kImage ? 1 : even(panels, 8);
+  const int64_t cells = a.groups * ceil_div(panels, p->panels_per_piece) * g.k_blocks();
   p->chunks = max64(1, min64(g.blocks(), ceil_div(want, cells)));
   p->offset = static_cast<int64_t*>(a.work);
   p->partial = reinterpret_cast<float*>(p->offset + g.k_block());
@@ -53,47 +58,66 @@ void pack_gy(const Pass& p, const Block& t, int64_t o, int64_t n, int64_t width,
   const bool whole = t.cols == a.OW;
   const int64_t rows = whole ? 1 : t.rows, length = whole ? t.rows * t.cols : t.cols;
   for (int64_t r = 0; r < t.images * rows; ++r, dst += length * width) {
-    const float* src = a.gy + ((t.n0 + r / rows) * a.O + o) * plane +
-                       (t.i0 + r % rows) * a.OW + t.j0;
+    const float* src =
+        a.gy + ((t.n0 + r / rows) * a.O + o) * plane + (t.i0 + r % rows) * a.OW + t.j0;
     pack_panel(src, plane, 1, n, length, width, dst);
   }
 }
 
-// One chunk of pixels, one panel of output channels, one k block of weight elements.
+// What a piece computes: some blocks of pixels, some panels of a group's output channels, one k
+// block of weight elements.
+struct Cell {
+  int64_t group, panel0, panel1, b, chunk;
+};
+
+Cell cell_of(const Pass& p, int64_t piece) {
+  const int64_t count = Panels(p.M).count, parts = ceil_div(count, p.panels_per_piece);
+  const int64_t blocks = p.g.k_blocks(), part = piece / blocks % parts;
+  return {piece / (blocks * parts) % p.a.groups, part_begin(count, parts, part),
+          part_begin(count, parts, part + 1), piece % blocks,
+          piece / (blocks * parts * p.a.groups)};
+}
+
+// sums[k][lane] (+)= x at the pixels of a block * gy.
+void multiply_panel(const Pass& p, int64_t kc, int64_t pixels, const int64_t* pixel, const float* x,
+                    int64_t vecs, const float* gy, bool add, float* sums) {
+  const int64_t tiles = ceil_div(kc, kTileRows), width = vecs * kWidth;
+  for (int64_t u = 0; u < tiles; ++u) {
+    const int64_t k = part_begin(kc, tiles, u), r = part_begin(kc, tiles, u + 1) - k;
+    const float* rows[kTileRows];
+    for (int64_t q = 0; q < r; ++q) rows[q] = x + p.offset[k + q];
+    TileOut out;
+    out.c = sums + k * width;
+    out.ldc = width;
+    out.cols = width;
+    out.add = add;
+    run_tile(r, vecs, pixels, rows, Table{pixel}, gy, Step{width}, out);
+  }
+}
+
 void accumulate(const void* ctx, int64_t piece, void* scratch) {
   const Pass& p = *static_cast<const Pass*>(ctx);
   const Grid& g = p.g;
+  const Cell c = cell_of(p, piece);
   const Panels panels(p.M);
-  const int64_t b = piece % g.k_blocks();
-  const int64_t panel = piece / g.k_blocks() % panels.count;
-  const int64_t group = piece / (g.k_blocks() * panels.count) % p.a.groups;
-  const int64_t chunk = piece / (g.k_blocks() * panels.count * p.a.groups);
-  const int64_t m0 = panels.begin(panel) * kWidth, vecs = panels.width(panel);
-  const int64_t width = vecs * kWidth, n = min64(width, p.M - m0);
-  const int64_t k0 = g.k_begin(b), kc = g.k_begin(b + 1) - k0, tiles = ceil_div(kc, kTileRows);
-  float* sums = p.partial + chunk * p.partial_floats() + (group * p.lanes() + m0) * g.k() +
-                k0 * width;
+  const int64_t k0 = g.k_begin(c.b), kc = g.k_begin(c.b + 1) - k0;
   int64_t* pixel = static_cast<int64_t*>(scratch);
   float* gy = reinterpret_cast<float*>(pixel + kBlockPixels);
   float* staged = gy + kBlockPixels * kTileCols;
-  const float* x = p.a.x + group * g.CI * p.a.H * p.a.W;
-  const int64_t begin = part_begin(g.blocks(), p.chunks, chunk);
-  const int64_t end = part_begin(g.blocks(), p.chunks, chunk + 1);
+  float* partial = p.partial + c.chunk * p.partial_floats() + c.group * p.lanes() * g.k();
+  const float* x = p.a.x + c.group * g.CI * p.a.H * p.a.W;
+  const int64_t begin = part_begin(g.blocks(), p.chunks, c.chunk);
+  const int64_t end = part_begin(g.blocks(), p.chunks, c.chunk + 1);
   for (int64_t i = begin; i < end; ++i) {
     const Block t = g.block(i);
     pixel_offsets(g, t, pixel);
-    pack_gy(p, t, group * p.M + m0, n, width, gy);
-    const float* base = stage(g, t, x, p.a.C * p.a.H * p.a.W, b, staged);
-    for (int64_t u = 0; u < tiles; ++u) {
-      const int64_t k = part_begin(kc, tiles, u), r = part_begin(kc, tiles, u + 1) - k;
-      const float* rows[kTileRows];
-      for (int64_t q = 0; q < r; ++q) rows[q] = base + p.offset[k + q];
-      TileOut out;
-      out.c = sums + k * width;
-      out.ldc = width;
-      out.cols = width;
-      out.add = i > begin;
-      run_tile(r, vecs, t.pixels(), rows, Table{pixel}, gy, width, out);
+    const float* base = stage(g, t, x, p.a.C * p.a.H * p.a.W, c.b, staged);
+    for (int64_t panel = c.panel0; panel < c.panel1; ++panel) {
+      const int64_t m0 = panels.begin(panel) * kWidth, vecs = panels.width(panel);
+      const int64_t width = vecs * kWidth;
+      pack_gy(p, t, c.group * p.M + m0, min64(width, p.M - m0), width, gy);
+      multiply_panel(p, kc, t.pixels(), pixel, base, vecs, gy, i > begin,
+                     partial + m0 * g.k() + k0 * width);
     }
   }
 }
@@ -120,6 +144,7 @@ void sum_chunks(const void* ctx, int64_t piece, void* scratch) {
 }  // namespace
 
 void conv2d_grad_weight(const Conv2dArgs& a) {
+  if (covers_image(a)) return gemm(whole_grad_weight(a));
   Pass p = {};
   if (plan(a, &p) == 0) {
     const int64_t n = a.O * p.g.k();
@@ -127,12 +152,13 @@ void conv2d_grad_weight(const Conv2dArgs& a) {
     return;
   }
   k_offsets(p.g, p.offset);
-  const int64_t panels = a.groups * Panels(p.M).count;
-  parallel_for(p.chunks * panels * p.g.k_blocks(), accumulate, &p);
-  parallel_for(panels * ceil_div(p.g.k(), kSumRows), sum_chunks, &p);
+  const int64_t panels = Panels(p.M).count, parts = ceil_div(panels, p.panels_per_piece);
+  parallel_for(p.chunks * a.groups * parts * p.g.k_blocks(), accumulate, &p);
+  parallel_for(a.groups * panels * ceil_div(p.g.k(), kSumRows), sum_chunks, &p);
 }
 
 int64_t conv2d_grad_weight_work(const Conv2dArgs& a) {
+  if (covers_image(a)) return gemm_work(whole_grad_weight(a));
   Pass p = {};
   return plan(a, &p);
 }

@@ -111,18 +111,18 @@ inline void put(float* p, Vec v, int64_t n) { store_tail(p, v, n); }
 inline void put(uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
 
 // How an operand moves along a row.
-enum Step1 { kFixed, kDense, kStrided };
+enum Walk { kFixed, kDense, kStrided };
 
-template <Step1 kStep>
+template <Walk kWalk>
 inline Vec fetch(const float* p, int64_t i, int64_t stride, Vec fixed, int64_t n) {
-  if (kStep == kFixed) return fixed;
-  if (kStep == kDense) return load_tail(p + i, n);
+  if (kWalk == kFixed) return fixed;
+  if (kWalk == kDense) return load_tail(p + i, n);
   float lane[kWidth] = {};
   for (int64_t j = 0; j < n; ++j) lane[j] = p[(i + j) * stride];
   return load(lane);
 }
 
-template <class Op, class R, Step1 kA, Step1 kB>
+template <class Op, class R, Walk kA, Walk kB>
 void f32_block(const Block& s) {
   const float* a = static_cast<const float*>(s.a);
   const float* b = static_cast<const float*>(s.b);
@@ -176,7 +176,7 @@ struct ResultOf<true, T> {
   using Type = uint8_t;
 };
 
-template <Step1 kA, Step1 kB>
+template <Walk kA, Walk kB>
 BlockFn f32_fn(int32_t op) {
   static constexpr BlockFn kTable[] = {
 #define PYDL_ENTRY(name, Struct, is_bool) \
@@ -206,6 +206,12 @@ BlockFn bool_fn(int32_t op) {
   };
   return kTable[op];
 }
+
+constexpr bool kIsBool[] = {
+#define PYDL_ENTRY(name, Struct, is_bool) is_bool,
+    PYDL_BINARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+};
 
 BlockFn binary_fn(const BinaryArgs& a) {
   const int64_t p = a.a_stride[a.ndim - 1], q = a.b_stride[a.ndim - 1];
@@ -303,9 +309,8 @@ void binary(const BinaryArgs& args) {
     int64_t n, out_size;
   };
   const int64_t size = kItemSize[static_cast<int>(args.dtype)];
-  const bool is_bool = args.op >= static_cast<int32_t>(BinaryOp::kEq);
   const Context context = {args, binary_fn(args), product(args.ndim, args.shape),
-                           is_bool ? 1 : size};
+                           kIsBool[args.op] ? 1 : size};
   parallel_for(
       ceil_div(context.n, kPiece),
       [](const void* ctx, int64_t i, void*) {

@@ -23,7 +23,8 @@ struct Problem {
 };
 
 struct Plan {
-  int64_t row_tiles, col_tiles, splits;  // pieces per matrix of the batch
+  int64_t row_tiles, col_tiles, splits;  // parts of a matrix of the batch
+  int64_t parts_per_piece;               // small matrices share a piece
   bool dot;
 };
 
@@ -64,11 +65,16 @@ Plan make_plan(const Problem& p) {
   const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) *
                        static_cast<double>(g.k) * static_cast<double>(g.batch);
   const double want = flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0;
-  Plan plan = {ceil_div(g.m, kMaxRows), ceil_div(g.n, kMaxCols), 1, false};
+  Plan plan = {ceil_div(g.m, kMaxRows), ceil_div(g.n, kMaxCols), 1, 1, false};
   if (g.m <= kDotRows && p.ak == 1 && p.bk == 1) {  // bound by reading B: 64 KiB a piece
-    const int64_t cols = max64(16, 16384 / max64(g.k, 1));
-    return {1, ceil_div(g.n, cols), 1, true};
+    const int64_t cols = max64(kWidth, 16384 / max64(g.k, 1));
+    plan = {1, ceil_div(g.n, cols), 1, 1, true};
   }
+  // NOTE: a dot product takes as long as B takes to arrive, some eight times its arithmetic.
+  const double part = (plan.dot ? 8.0 : 1.0) * flops /
+                      static_cast<double>(plan.row_tiles * plan.col_tiles * g.batch);
+  plan.parts_per_piece = max64(1, min64(64, static_cast<int64_t>(1e6 / (part + 1e4))));
+  if (plan.dot) return plan;
   while (static_cast<double>(plan.row_tiles * plan.col_tiles * plan.splits * g.batch) < want) {
     const int64_t rows = g.m / plan.row_tiles, cols = g.n / plan.col_tiles;
     const bool small = rows <= 128 && cols <= 192;
@@ -100,14 +106,14 @@ struct Block {
   bool partial;  // raw sums into the workspace
 };
 
-Block block_of(const Context& x, int64_t piece) {
+Block block_of(const Context& x, int64_t part) {
   const GemmArgs& g = x.p.g;
   const Plan& plan = x.plan;
   const int64_t cols = Panels(g.n).vecs;
-  const int64_t j = piece % plan.col_tiles;
-  const int64_t i = piece / plan.col_tiles % plan.row_tiles;
-  const int64_t s = piece / (plan.col_tiles * plan.row_tiles) % plan.splits;
-  const int64_t b = piece / (plan.col_tiles * plan.row_tiles * plan.splits);
+  const int64_t j = part % plan.col_tiles;
+  const int64_t i = part / plan.col_tiles % plan.row_tiles;
+  const int64_t s = part / (plan.col_tiles * plan.row_tiles) % plan.splits;
+  const int64_t b = part / (plan.col_tiles * plan.row_tiles * plan.splits);
   Block t;
   t.i0 = part_begin(g.m, plan.row_tiles, i);
   t.i1 = part_begin(g.m, plan.row_tiles, i + 1);
@@ -148,20 +154,33 @@ struct RowSource {
   const float* at(int64_t i) const { return base + i / kWidth * panel + i % kWidth * row; }
 };
 
+// A stored (k, m), m rows from src on: panels [k][kWidth], a few at a time so that a row of the
+// source gives whole cache lines before its page is left.
+void pack_columns(const float* src, int64_t ld, int64_t m, int64_t kc, float* dst) {
+  constexpr int64_t kGroup = 8 * kWidth;
+  for (int64_t i0 = 0; i0 < m; i0 += kGroup) {
+    const int64_t i1 = min64(m, i0 + kGroup);
+    for (int64_t k = 0; k < kc; ++k) {
+      const float* row = src + k * ld;
+      __builtin_prefetch(row + 8 * ld + i0);
+      for (int64_t i = i0; i < i1; i += kWidth) {
+        store(dst + i * kc + k * kWidth, load_tail(row + i, min64(kWidth, m - i)));
+      }
+    }
+  }
+}
+
 RowSource rows_of(const Problem& p, const Block& t, int64_t k0, int64_t kc, int64_t panels,
                   float* scratch) {
   const float* src = t.a + t.i0 * p.ai + k0 * p.ak;
   if (p.ak == 1 || panels <= 1) return {src, p.ai, p.ai * kWidth, p.ak};
-  const int64_t m = t.i1 - t.i0;
-  for (int64_t i = 0; i < m; i += kWidth) {
-    pack_panel(src + i * p.ai, p.ai, p.ak, min64(kWidth, m - i), kc, kWidth, scratch + i * kc);
-  }
+  pack_columns(src, p.ak, t.i1 - t.i0, kc, scratch);
   return {scratch, 1, kWidth * kc, kWidth};
 }
 
 // One k block of one panel of B against all rows of the tile.
-void multiply_panel(const Problem& p, const Block& t, const RowSource& rows, int64_t k0,
-                    int64_t kc, int64_t j, int64_t vecs, const float* b, int64_t ldb) {
+void multiply_panel(const Problem& p, const Block& t, const RowSource& rows, int64_t k0, int64_t kc,
+                    int64_t j, int64_t vecs, const float* b, int64_t ldb) {
   const int64_t m = t.i1 - t.i0;
   const int64_t tiles = ceil_div(m, kTileRows);
   for (int64_t u = 0; u < tiles; ++u) {
@@ -170,18 +189,14 @@ void multiply_panel(const Problem& p, const Block& t, const RowSource& rows, int
     const float* at[kTileRows];
     for (int64_t q = 0; q < r; ++q) at[q] = rows.at(i + q);
     const TileOut out = tile_out(p.g, t, t.i0 + i, j, k0 == t.k0, k0 + kc == t.k1);
-    run_tile(r, vecs, kc, at, Step{rows.step}, b, ldb, out);
+    run_tile(r, vecs, kc, at, Step{rows.step}, b, Step{ldb}, out);
   }
 }
 
-void multiply_block(const void* ctx, int64_t piece, void* scratch) {
-  const Context& x = *static_cast<const Context*>(ctx);
-  const Problem& p = x.p;
-  const Block t = block_of(x, piece);
+void multiply_block(const Problem& p, const Block& t, float* packed_b) {
   const int64_t cols = t.j1 - t.j0;
   if (cols <= 0 || t.i1 <= t.i0) return;
   const Panels panels(cols);
-  float* packed_b = static_cast<float*>(scratch);
   float* packed_a = packed_b + kMaxCols * kDepth;
   const int64_t depths = max64(1, ceil_div(t.k1 - t.k0, kDepth));
   for (int64_t d = 0; d < depths; ++d) {
@@ -202,11 +217,9 @@ void multiply_block(const void* ctx, int64_t piece, void* scratch) {
   }
 }
 
-// C = act(alpha * sum of the splits, in their order, + bias + C), a range of rows of one matrix.
-void sum_splits(const void* ctx, int64_t piece, void*) {
-  const Context& x = *static_cast<const Context*>(ctx);
+// Row i of matrix b: C = act(alpha * sum of the splits, in their order, + bias + C).
+void sum_row(const Context& x, int64_t b, int64_t i) {
   const GemmArgs& g = x.p.g;
-  const int64_t b = piece / g.m, i = piece % g.m;
   const float* part = static_cast<const float*>(g.work) + (b * x.plan.splits * g.m + i) * g.n;
   TileOut out;
   out.c = g.c + b * g.c_batch + i * g.ldc;
@@ -224,6 +237,16 @@ void sum_splits(const void* ctx, int64_t piece, void*) {
       sum = sum + load_tail(part + s * g.m * g.n + j, n);
     }
     write_vec(out, 0, j / kWidth, sum);
+  }
+}
+
+int64_t rows_per_sum(const Context& x) { return max64(1, 65536 / (x.p.g.n * x.plan.splits)); }
+
+void sum_splits(const void* ctx, int64_t piece, void*) {
+  const Context& x = *static_cast<const Context*>(ctx);
+  const int64_t rows = rows_per_sum(x), all = x.p.g.m * x.p.g.batch;
+  for (int64_t i = piece * rows; i < min64(all, (piece + 1) * rows); ++i) {
+    sum_row(x, i / x.p.g.m, i % x.p.g.m);
   }
 }
 
@@ -260,16 +283,39 @@ void dot_columns(const Problem& p, const Block& t, int64_t j, int64_t cols) {
   }
 }
 
-void dot_block(const void* ctx, int64_t piece, void*) {
-  const Context& x = *static_cast<const Context*>(ctx);
-  const Block t = block_of(x, piece);
+void dot_block(const Problem& p, const Block& t) {
   for (int64_t j = t.j0; j < t.j1; j += 4) {
     const int64_t cols = min64(4, t.j1 - j);
-    switch (x.p.g.m) {
-      case 1: dot_columns<1>(x.p, t, j, cols); break;
-      case 2: dot_columns<2>(x.p, t, j, cols); break;
-      case 3: dot_columns<3>(x.p, t, j, cols); break;
-      default: dot_columns<4>(x.p, t, j, cols); break;
+    switch (p.g.m) {
+      case 1:
+        dot_columns<1>(p, t, j, cols);
+        break;
+      case 2:
+        dot_columns<2>(p, t, j, cols);
+        break;
+      case 3:
+        dot_columns<3>(p, t, j, cols);
+        break;
+      default:
+        dot_columns<4>(p, t, j, cols);
+        break;
+    }
+  }
+}
+
+int64_t parts_of(const Context& x) {
+  return x.plan.row_tiles * x.plan.col_tiles * x.plan.splits * x.p.g.batch;
+}
+
+void multiply_parts(const void* ctx, int64_t piece, void* scratch) {
+  const Context& x = *static_cast<const Context*>(ctx);
+  const int64_t n = x.plan.parts_per_piece, end = min64(parts_of(x), (piece + 1) * n);
+  for (int64_t part = piece * n; part < end; ++part) {
+    const Block t = block_of(x, part);
+    if (x.plan.dot) {
+      dot_block(x.p, t);
+    } else {
+      multiply_block(x.p, t, static_cast<float*>(scratch));
     }
   }
 }
@@ -281,9 +327,10 @@ void gemm(const GemmArgs& a) {
   Context x;
   x.p = make_problem(a);
   x.plan = make_plan(x.p);
-  const int64_t pieces = x.plan.row_tiles * x.plan.col_tiles * x.plan.splits * a.batch;
-  parallel_for(pieces, x.plan.dot ? dot_block : multiply_block, &x);
-  if (x.plan.splits > 1) parallel_for(a.batch * x.p.g.m, sum_splits, &x);
+  parallel_for(ceil_div(parts_of(x), x.plan.parts_per_piece), multiply_parts, &x);
+  if (x.plan.splits > 1) {
+    parallel_for(ceil_div(a.batch * x.p.g.m, rows_per_sum(x)), sum_splits, &x);
+  }
 }
 
 int64_t gemm_work(const GemmArgs& a) {

@@ -3,7 +3,8 @@
 // Source: Van Zee, van de Geijn, BLIS (2015): five loops around one micro-kernel.
 //
 // A is read by broadcasts through one pointer per row plus an offset per step of k, so that packed
-// panels, plain rows and the shifted pixels of an image all feed the same code. B is [k][V lanes].
+// panels, plain rows and the shifted pixels of an image all feed the same code. B is read by
+// vectors.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -32,7 +33,7 @@ using Reg = Vec;
 inline Reg reg_load(const float* p) { return load(p); }
 inline Reg reg_set1(float x) { return set1(x); }
 inline Reg reg_fma(Reg a, Reg b, Reg c) { return fma(a, b, c); }
-inline Vec reg_vec(Reg a) { return a; }
+inline void reg_move(Reg a, Vec* to) { *to = a; }
 #else
 typedef float Reg __attribute__((vector_size(4 * kWidth)));
 inline Reg reg_load(const float* p) {
@@ -42,14 +43,11 @@ inline Reg reg_load(const float* p) {
 }
 inline Reg reg_set1(float x) { return Reg{x, x, x, x}; }
 inline Reg reg_fma(Reg a, Reg b, Reg c) { return a * b + c; }
-inline Vec reg_vec(Reg a) {
-  Vec r;
-  memcpy(&r, &a, sizeof r);
-  return r;
-}
+typedef float RegAt __attribute__((vector_size(4 * kWidth), aligned(4), may_alias));
+inline void reg_move(Reg a, Vec* to) { *reinterpret_cast<RegAt*>(to->v) = a; }
 #endif
 
-// How the offset into the rows of A grows with k.
+// Where step k is found in the rows of A, or in B.
 struct Step {
   int64_t step;
   int64_t operator[](int64_t k) const { return k * step; }
@@ -83,22 +81,24 @@ inline void write_vec(const TileOut& t, int64_t r, int64_t v, Vec x) {
   store_tail(c, x, n);
 }
 
-template <int R, int V, class Walk>
-__attribute__((noinline)) void tile(int64_t k, const float* const* rows, Walk walk, const float* b,
-                                    int64_t ldb, const TileOut& out) {
+template <int R, int V, class WalkA, class WalkB>
+__attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA walk_a,
+                                    const float* b, WalkB walk_b, const TileOut& out) {
   const float* a[R];
   Reg acc[R][V];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     a[r] = rows[r];
+    __builtin_prefetch(out.c + r * out.ldc, 1);
+    __builtin_prefetch(out.c + r * out.ldc + (V - 1) * kWidth, 1);
 #pragma GCC unroll 3
     for (int v = 0; v < V; ++v) acc[r][v] = reg_set1(0.0f);
   }
-  for (int64_t i = 0; i < k; ++i, b += ldb) {
-    const int64_t at = walk[i];
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t at = walk_a[i], bt = walk_b[i];
     Reg bv[V];
 #pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) bv[v] = reg_load(b + v * kWidth);
+    for (int v = 0; v < V; ++v) bv[v] = reg_load(b + bt + v * kWidth);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const Reg x = reg_set1(a[r][at]);
@@ -106,35 +106,50 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, Walk wa
       for (int v = 0; v < V; ++v) acc[r][v] = reg_fma(x, bv[v], acc[r][v]);
     }
   }
+  // NOTE: a loop that is not unrolled must not index acc, which would then live in memory.
+  Vec sums[R][V];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) write_vec(out, r, v, reg_vec(acc[r][v]));
+    for (int v = 0; v < V; ++v) reg_move(acc[r][v], &sums[r][v]);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) write_vec(out, r, v, sums[r][v]);
   }
 }
 
-template <int R, class Walk>
-inline void tile_vecs(int64_t vecs, int64_t k, const float* const* rows, Walk walk, const float* b,
-                      int64_t ldb, const TileOut& out) {
-  if (vecs == 1) return tile<R, 1>(k, rows, walk, b, ldb, out);
-  if (vecs == kTileVecs) return tile<R, kTileVecs>(k, rows, walk, b, ldb, out);
-  tile<R, 2>(k, rows, walk, b, ldb, out);
+template <int R, class WalkA, class WalkB>
+inline void tile_vecs(int64_t vecs, int64_t k, const float* const* rows, WalkA walk_a,
+                      const float* b, WalkB walk_b, const TileOut& out) {
+  if (vecs == 1) return tile<R, 1>(k, rows, walk_a, b, walk_b, out);
+  if (vecs == kTileVecs) return tile<R, kTileVecs>(k, rows, walk_a, b, walk_b, out);
+  tile<R, 2>(k, rows, walk_a, b, walk_b, out);
 }
 
 // C tile of r <= kTileRows rows by `vecs` <= kTileVecs vectors.
-template <class Walk>
-inline void run_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, Walk walk,
-                     const float* b, int64_t ldb, const TileOut& out) {
+template <class WalkA, class WalkB>
+inline void run_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, WalkA walk_a,
+                     const float* b, WalkB walk_b, const TileOut& out) {
   switch (r) {
-    case 1: return tile_vecs<1>(vecs, k, rows, walk, b, ldb, out);
-    case 2: return tile_vecs<2>(vecs, k, rows, walk, b, ldb, out);
-    case 3: return tile_vecs<3>(vecs, k, rows, walk, b, ldb, out);
-    case 4: return tile_vecs<4>(vecs, k, rows, walk, b, ldb, out);
+    case 1:
+      return tile_vecs<1>(vecs, k, rows, walk_a, b, walk_b, out);
+    case 2:
+      return tile_vecs<2>(vecs, k, rows, walk_a, b, walk_b, out);
+    case 3:
+      return tile_vecs<3>(vecs, k, rows, walk_a, b, walk_b, out);
+    case 4:
+      return tile_vecs<4>(vecs, k, rows, walk_a, b, walk_b, out);
 #if defined(PYDL_ISA_AVX512)
-    case 5: return tile_vecs<5>(vecs, k, rows, walk, b, ldb, out);
-    case 6: return tile_vecs<6>(vecs, k, rows, walk, b, ldb, out);
-    case 7: return tile_vecs<7>(vecs, k, rows, walk, b, ldb, out);
-    default: return tile_vecs<8>(vecs, k, rows, walk, b, ldb, out);
+    case 5:
+      return tile_vecs<5>(vecs, k, rows, walk_a, b, walk_b, out);
+    case 6:
+      return tile_vecs<6>(vecs, k, rows, walk_a, b, walk_b, out);
+    case 7:
+      return tile_vecs<7>(vecs, k, rows, walk_a, b, walk_b, out);
+    default:
+      return tile_vecs<8>(vecs, k, rows, walk_a, b, walk_b, out);
 #endif
   }
 }

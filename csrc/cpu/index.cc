@@ -25,11 +25,15 @@ struct RowJob {
 // T is as large as one whole row, so that a row is one load and one store.
 template <class T>
 void take_elements(const TakeArgs& a, int64_t from, int64_t to) {
-  const T* x = static_cast<const T*>(a.x);
+  const T* x = static_cast<const T*>(a.x) + from / a.k * a.n;
   T* out = static_cast<T*>(a.out);
-  for (int64_t r = from; r < to; ++r) {
-    const int64_t i = a.index[r % a.k];
-    out[r] = i >= 0 && i < a.n ? x[r / a.k * a.n + i] : T{0};
+  for (int64_t r = from, j = from % a.k; r < to; ++r) {
+    const int64_t i = a.index[j];
+    out[r] = i >= 0 && i < a.n ? x[i] : T{0};
+    if (++j == a.k) {
+      j = 0;
+      x += a.n;
+    }
   }
 }
 
@@ -61,13 +65,16 @@ void take_rows(const void* ctx, int64_t piece, void*) {
 
 template <class T>
 void gather_elements(const GatherArgs& a, int64_t from, int64_t to) {
-  const T* x = static_cast<const T*>(a.x);
+  const T* block = static_cast<const T*>(a.x) + from / a.k * a.n * a.inner;
   T* out = static_cast<T*>(a.out);
-  for (int64_t r = from; r < to; ++r) {
-    const T* block = x + r / a.k * a.n * a.inner;
+  for (int64_t r = from, j = from % a.k; r < to; ++r) {
     for (int64_t i = 0; i < a.inner; ++i) {
       const int64_t at = a.index[r * a.inner + i];
       out[r * a.inner + i] = at >= 0 && at < a.n ? block[at * a.inner + i] : T{0};
+    }
+    if (++j == a.k) {
+      j = 0;
+      block += a.n * a.inner;
     }
   }
 }

@@ -84,9 +84,9 @@ struct CopyContext {
   Layout l;
   const void* src;
   void* dst;
-  int64_t outer;          // product of the dimensions that are not inside a piece's row or tile
-  int64_t rows, columns;  // pieces: `rows` outer rows x a chunk of `columns`
-  int64_t chunks;
+  int64_t rows;                    // rows or tiles of a piece
+  int64_t outer, columns, chunks;  // by rows: how many; a piece takes a chunk of each
+  int64_t tiles;                   // by tiles: how many
 };
 
 // ---- copy: row by row --------------------------------------------------------------------------
@@ -188,47 +188,70 @@ inline void transpose_square(const T* src, int64_t s, T* dst, int64_t t) {
 }
 #endif
 
-// dst[i * t + j] = src[j * s + i] for i < m, j < n. Whole cache lines of src are used up before
-// the next rows are read, so that strides of a power of two do not evict them half used.
+// A tile of the last two dimensions (i: src runs, j: dst runs):
+// dst[i * dst_stride + j] = src[j * src_stride + i] for i < m, j < n.
 template <class T>
-void transpose_tile(const T* src, int64_t s, T* dst, int64_t t, int64_t m, int64_t n) {
+struct Tile {
+  const T* src;
+  T* dst;
+  int64_t m, n;
+};
+
+template <class T>
+Tile<T> tile_at(const CopyContext& c, int64_t tile) {
+  const Layout& l = c.l;
+  const int32_t di = l.ndim - 2, dj = l.ndim - 1;
+  const int64_t tiles_i = ceil_div(l.shape[di], kTile), tiles_j = ceil_div(l.shape[dj], kTile);
+  const int64_t i = tile % tiles_i * kTile, j = tile / tiles_i % tiles_j * kTile;
+  int64_t src, dst;
+  locate(l, di, tile / (tiles_i * tiles_j), &src, &dst);
+  return {static_cast<const T*>(c.src) + src + j * l.src[dj] + i,
+          static_cast<T*>(c.dst) + dst + i * l.dst[di] + j, min64(kTile, l.shape[di] - i),
+          min64(kTile, l.shape[dj] - j)};
+}
+
+template <class T>
+inline void prefetch(const T* p, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(p + i);
+}
+
+// To dense rows of kTile. Asks for the rows of the next tile: no hardware follows 64 streams.
+template <class T>
+void transpose_tile(const Tile<T>& a, const Tile<T>& next, int64_t s, T* buffer) {
   constexpr int64_t kSide = 16 / sizeof(T);
-  const int64_t m0 = m - m % kSide, n0 = n - n % kSide;
+  const int64_t m0 = a.m - a.m % kSide, n0 = a.n - a.n % kSide;
   for (int64_t j = 0; j < n0; j += kSide) {
+    for (int64_t k = j; k < min64(j + kSide, next.n); ++k) prefetch(next.src + k * s, next.m);
     for (int64_t i = 0; i < m0; i += kSide) {
-      transpose_square(src + j * s + i, s, dst + i * t + j, t);
+      transpose_square(a.src + j * s + i, s, buffer + i * kTile + j, kTile);
     }
   }
-  for (int64_t i = m0; i < m; ++i) {
-    for (int64_t j = 0; j < n0; ++j) dst[i * t + j] = src[j * s + i];
+  for (int64_t i = m0; i < a.m; ++i) {
+    for (int64_t j = 0; j < n0; ++j) buffer[i * kTile + j] = a.src[j * s + i];
   }
-  for (int64_t j = n0; j < n; ++j) {
-    for (int64_t i = 0; i < m; ++i) dst[i * t + j] = src[j * s + i];
+  for (int64_t j = n0; j < a.n; ++j) {
+    for (int64_t i = 0; i < a.m; ++i) buffer[i * kTile + j] = a.src[j * s + i];
   }
 }
 
-// The last two dimensions are (i: src runs, j: dst runs). A piece is a row of tiles in j.
+// A piece is a run of tiles. They pass through a dense buffer, for the rows of dst may all fall
+// into one set of the cache.
 template <class T>
 void transpose_piece(const void* ctx, int64_t piece, void* scratch) {
   const CopyContext& c = *static_cast<const CopyContext*>(ctx);
-  const Layout& l = c.l;
-  const int32_t di = l.ndim - 2, dj = l.ndim - 1;
-  const int64_t m = l.shape[di], n = l.shape[dj], s = l.src[dj], t = l.dst[di];
-  const int64_t tiles_i = ceil_div(m, kTile), tiles = tiles_i * ceil_div(n, kTile);
-  const int64_t end = min64((piece + 1) * c.rows, c.outer * tiles);
+  const int64_t s = c.l.src[c.l.ndim - 1], t = c.l.dst[c.l.ndim - 2];
+  const int64_t first = piece * c.rows, end = min64(first + c.rows, c.tiles);
   T* buffer = static_cast<T*>(scratch);
-  for (int64_t tile = piece * c.rows; tile < end; ++tile) {
-    const int64_t i = tile % tiles_i * kTile, j = tile / tiles_i % ceil_div(n, kTile) * kTile;
-    int64_t src_offset, dst_offset;
-    locate(l, di, tile / tiles, &src_offset, &dst_offset);
-    const T* src = static_cast<const T*>(c.src) + src_offset + j * s + i;
-    T* dst = static_cast<T*>(c.dst) + dst_offset + i * t + j;
-    const int64_t mt = min64(kTile, m - i), nt = min64(kTile, n - j);
-    // Through a dense buffer: the rows of dst may all fall into one set of the cache.
-    transpose_tile(src, s, buffer, kTile, mt, nt);
-    for (int64_t k = 0; k < mt; ++k) {
-      memcpy(dst + k * t, buffer + k * kTile, static_cast<size_t>(nt) * sizeof(T));
+  Tile<T> tile = tile_at<T>(c, first);
+  for (int64_t k = 0; k < tile.m; ++k) prefetch(tile.dst + k * t, tile.n);
+  for (int64_t i = first; i < end; ++i) {
+    const Tile<T> next = tile_at<T>(c, min64(i + 1, end - 1));
+    transpose_tile(tile, next, s, buffer);
+    for (int64_t k = 0; k < tile.m; ++k) {
+      memcpy(tile.dst + k * t, buffer + k * kTile, static_cast<size_t>(tile.n) * sizeof(T));
+      if (k < next.m) prefetch(next.dst + k * t, next.n);
     }
+    tile = next;
   }
 }
 
@@ -251,11 +274,10 @@ void copy_of(const CopyArgs& a) {
   const int32_t d = transposed_dim(c.l), last = c.l.ndim - 1;
   if (d < 0) return copy_rows<T>(&c);
   for (int32_t i = d; i + 1 < last; ++i) swap_dims(&c.l, i, i + 1);
-  c.outer = 1;
-  for (int32_t i = 0; i + 1 < last; ++i) c.outer *= c.l.shape[i];
-  c.rows = kPiece / (kTile * kTile);  // tiles a piece
-  const int64_t tiles = ceil_div(c.l.shape[last - 1], kTile) * ceil_div(c.l.shape[last], kTile);
-  parallel_for(ceil_div(c.outer * tiles, c.rows), &transpose_piece<T>, &c);
+  c.tiles = ceil_div(c.l.shape[last - 1], kTile) * ceil_div(c.l.shape[last], kTile);
+  for (int32_t i = 0; i + 1 < last; ++i) c.tiles *= c.l.shape[i];
+  c.rows = kPiece / (kTile * kTile);
+  parallel_for(ceil_div(c.tiles, c.rows), &transpose_piece<T>, &c);
 }
 
 // ---- cast --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ constexpr int64_t kChunk = 2048;     // elements per partial sum of a channel
 constexpr int64_t kChunkRows = 256;  // the same where S = 1
 constexpr int64_t kColumns = 64;     // channels per piece where S = 1
 
-struct Acc {  // four sums, for the latency of an addition
+struct Acc {  // four sums side by side, for the latency of an addition
   Vec v[4] = {set1(0.0f), set1(0.0f), set1(0.0f), set1(0.0f)};
   Vec lanes() const { return (v[0] + v[1]) + (v[2] + v[3]); }
   float total() const { return reduce_add(lanes()); }
@@ -129,53 +129,81 @@ void forward_rows(const void* ctx, int64_t piece, void*) {
   }
 }
 
-// Statistics of w channels from c, one in each lane, over N rows.
-void column_moments(const BatchNormArgs& a, int64_t c, int64_t w, Vec* mean, Vec* m2) {
-  *mean = *m2 = set1(0.0f);
+// Up to four vectors of channels from c; n[k] lanes of vector k are in use, perhaps none.
+struct Columns {
+  int64_t c, n[4];
+  Columns(int64_t from, int64_t end) : c(from) {
+    for (int64_t k = 0; k < 4; ++k) n[k] = min64(kWidth, max64(0, end - from - k * kWidth));
+  }
+  Vec read(const float* row, int64_t k) const { return load_tail(row + c + k * kWidth, n[k]); }
+  void write(float* row, int64_t k, Vec v) const { store_tail(row + c + k * kWidth, v, n[k]); }
+};
+
+// Statistics of every channel of `at`, one in each lane, over N rows.
+void column_moments(const BatchNormArgs& a, const Columns& at, Acc* mean, Acc* m2) {
   for (int64_t n = 0; n < a.N; n += kChunkRows) {
     const int64_t end = min64(n + kChunkRows, a.N);
     const float count = static_cast<float>(end - n), before = static_cast<float>(n);
-    const float* x = a.x + c;
-    Acc sum;
-    for (int64_t r = n; r < end; ++r) sum.v[r % 4] = sum.v[r % 4] + load_tail(x + r * a.C, w);
-    const Vec centre = sum.lanes() / set1(count);
-    Acc d1, d2;
+    Acc sum, centre, d1, d2;
     for (int64_t r = n; r < end; ++r) {
-      const Vec d = load_tail(x + r * a.C, w) - centre;
-      d1.v[r % 4] = d1.v[r % 4] + d;
-      d2.v[r % 4] = fma(d, d, d2.v[r % 4]);
+      for (int64_t k = 0; k < 4; ++k) sum.v[k] = sum.v[k] + at.read(a.x + r * a.C, k);
     }
-    const Vec shift = d1.lanes() / set1(count), delta = centre + shift - *mean;
+    for (int64_t k = 0; k < 4; ++k) centre.v[k] = sum.v[k] / set1(count);
+    for (int64_t r = n; r < end; ++r) {
+      for (int64_t k = 0; k < 4; ++k) {
+        const Vec d = at.read(a.x + r * a.C, k) - centre.v[k];
+        d1.v[k] = d1.v[k] + d;
+        d2.v[k] = fma(d, d, d2.v[k]);
+      }
+    }
     const float share = count / (before + count);
-    *mean = fma(delta, set1(share), *mean);
-    *m2 = *m2 + (d2.lanes() - shift * d1.lanes()) + delta * delta * set1(before * share);
+    for (int64_t k = 0; k < 4; ++k) {
+      const Vec shift = d1.v[k] / set1(count), delta = centre.v[k] + shift - mean->v[k];
+      mean->v[k] = fma(delta, set1(share), mean->v[k]);
+      const Vec between = delta * delta * set1(before * share);
+      m2->v[k] = m2->v[k] + (d2.v[k] - shift * d1.v[k]) + between;
+    }
+  }
+}
+
+void column_statistics(const BatchNormArgs& a, const Columns& at) {
+  alignas(64) float means[4 * kWidth], m2s[4 * kWidth];
+  if (a.training != 0) {
+    Acc mean, m2;
+    column_moments(a, at, &mean, &m2);
+    for (int64_t k = 0; k < 4; ++k) {
+      store(means + k * kWidth, mean.v[k]);
+      store(m2s + k * kWidth, m2.v[k]);
+    }
+  }
+  const int64_t used = at.n[0] + at.n[1] + at.n[2] + at.n[3];
+  for (int64_t i = 0; i < used; ++i) {
+    if (a.training != 0) {
+      keep_statistics(a, at.c + i, means[i], m2s[i]);
+    } else {
+      use_running(a, at.c + i);
+    }
   }
 }
 
 void forward_columns(const void* ctx, int64_t piece, void*) {
   const BatchNormArgs& a = *static_cast<const Job<BatchNormArgs>*>(ctx)->a;
   const int64_t last = min64((piece + 1) * kColumns, a.C);
-  for (int64_t c = piece * kColumns; c < last; c += kWidth) {
-    const int64_t w = min64(kWidth, last - c);
-    alignas(64) float means[kWidth], m2s[kWidth];
-    if (a.training != 0) {
-      Vec mean, m2;
-      column_moments(a, c, w, &mean, &m2);
-      store(means, mean);
-      store(m2s, m2);
+  for (int64_t c = piece * kColumns; c < last; c += 4 * kWidth) {
+    const Columns at(c, last);
+    column_statistics(a, at);
+    Acc mean, scale, bias;
+    for (int64_t k = 0; k < 4; ++k) {
+      mean.v[k] = at.read(a.mean, k);
+      scale.v[k] = at.read(a.rstd, k);
+      if (a.weight != nullptr) scale.v[k] = scale.v[k] * at.read(a.weight, k);
+      if (a.bias != nullptr) bias.v[k] = at.read(a.bias, k);
     }
-    for (int64_t i = 0; i < w; ++i) {
-      if (a.training != 0) {
-        keep_statistics(a, c + i, means[i], m2s[i]);
-      } else {
-        use_running(a, c + i);
+    for (int64_t r = 0; r < a.N; ++r) {
+      for (int64_t k = 0; k < 4; ++k) {
+        const Vec x = at.read(a.x + r * a.C, k);
+        at.write(a.y + r * a.C, k, fma(x - mean.v[k], scale.v[k], bias.v[k]));
       }
-    }
-    const Vec mean = load_tail(a.mean + c, w), rstd = load_tail(a.rstd + c, w);
-    const Vec scale = a.weight == nullptr ? rstd : rstd * load_tail(a.weight + c, w);
-    const Vec bias = a.bias == nullptr ? set1(0.0f) : load_tail(a.bias + c, w);
-    for (int64_t n = 0; n < a.N; ++n) {
-      store_tail(a.y + n * a.C + c, fma(load_tail(a.x + n * a.C + c, w) - mean, scale, bias), w);
     }
   }
 }
@@ -233,35 +261,51 @@ void backward_rows(const void* ctx, int64_t piece, void*) {
   }
 }
 
+// sum gy and sum gy (x - mean) of every channel of `at`.
+void column_sums(const BatchNormBackwardArgs& a, const Columns& at, Acc* gy_sum, Acc* product_sum) {
+  Acc mean;
+  for (int64_t k = 0; k < 4; ++k) mean.v[k] = at.read(a.mean, k);
+  for (int64_t n = 0; n < a.N; n += kChunkRows) {
+    const int64_t end = min64(n + kChunkRows, a.N);
+    Acc s, p;
+    for (int64_t r = n; r < end; ++r) {
+      for (int64_t k = 0; k < 4; ++k) {
+        const Vec g = at.read(a.gy + r * a.C, k);
+        s.v[k] = s.v[k] + g;
+        p.v[k] = fma(g, at.read(a.x + r * a.C, k) - mean.v[k], p.v[k]);
+      }
+    }
+    for (int64_t k = 0; k < 4; ++k) {
+      gy_sum->v[k] = gy_sum->v[k] + s.v[k];
+      product_sum->v[k] = product_sum->v[k] + p.v[k];
+    }
+  }
+}
+
 void backward_columns(const void* ctx, int64_t piece, void*) {
   const BatchNormBackwardArgs& a = *static_cast<const Job<BatchNormBackwardArgs>*>(ctx)->a;
   const int64_t last = min64((piece + 1) * kColumns, a.C);
-  for (int64_t c = piece * kColumns; c < last; c += kWidth) {
-    const int64_t w = min64(kWidth, last - c);
-    const Vec mean = load_tail(a.mean + c, w), rstd = load_tail(a.rstd + c, w);
-    Vec gb = set1(0.0f), product = set1(0.0f);
-    for (int64_t n = 0; n < a.N; n += kChunkRows) {
-      const int64_t end = min64(n + kChunkRows, a.N);
-      Acc s, p;
-      for (int64_t r = n; r < end; ++r) {
-        const Vec g = load_tail(a.gy + r * a.C + c, w);
-        s.v[r % 4] = s.v[r % 4] + g;
-        p.v[r % 4] = fma(g, load_tail(a.x + r * a.C + c, w) - mean, p.v[r % 4]);
-      }
-      gb = gb + s.lanes();
-      product = product + p.lanes();
+  const Vec over = set1(a.training != 0 ? -1.0f / static_cast<float>(max64(1, a.N)) : 0.0f);
+  for (int64_t c = piece * kColumns; c < last; c += 4 * kWidth) {
+    const Columns at(c, last);
+    Acc gb, product, mean, ky, kx, k1;
+    column_sums(a, at, &gb, &product);
+    for (int64_t k = 0; k < 4; ++k) {
+      const Vec rstd = at.read(a.rstd, k), gw = product.v[k] * rstd;
+      at.write(a.gbias, k, gb.v[k]);
+      at.write(a.gweight, k, gw);
+      mean.v[k] = at.read(a.mean, k);
+      ky.v[k] = a.weight == nullptr ? rstd : rstd * at.read(a.weight, k);
+      kx.v[k] = ky.v[k] * rstd * gw * over;
+      k1.v[k] = ky.v[k] * gb.v[k] * over;
     }
-    const Vec gw = product * rstd;
-    store_tail(a.gbias + c, gb, w);
-    store_tail(a.gweight + c, gw, w);
     if (a.gx == nullptr) continue;
-    const Vec ky = a.weight == nullptr ? rstd : rstd * load_tail(a.weight + c, w);
-    const Vec over = set1(-1.0f / static_cast<float>(max64(1, a.N)));
-    const Vec kx = ky * rstd * gw * over, k1 = ky * gb * over;
-    for (int64_t n = 0; n < a.N; ++n) {
-      const Vec g = load_tail(a.gy + n * a.C + c, w), x = load_tail(a.x + n * a.C + c, w);
-      const Vec gx = a.training != 0 ? fma(x - mean, kx, fma(g, ky, k1)) : g * ky;
-      store_tail(a.gx + n * a.C + c, gx, w);
+    for (int64_t r = 0; r < a.N; ++r) {
+      for (int64_t k = 0; k < 4; ++k) {
+        const Vec g = at.read(a.gy + r * a.C, k), x = at.read(a.x + r * a.C, k) - mean.v[k];
+        const Vec gx = a.training != 0 ? fma(x, kx.v[k], fma(g, ky.v[k], k1.v[k])) : g * ky.v[k];
+        at.write(a.gx + r * a.C, k, gx);
+      }
     }
   }
 }

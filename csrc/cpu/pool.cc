@@ -26,6 +26,7 @@ Span inner_columns(const PoolArgs& a) {
 
 // The taps k of a window starting at `start` (may be negative) that hit [0, size).
 Span taps(int64_t start, int64_t k, int64_t dil, int64_t size) {
+  if (start >= 0 && start + (k - 1) * dil < size) return {0, k};
   const int64_t lo = start < 0 ? ceil_div(-start, dil) : 0;
   const int64_t hi = start >= size ? 0 : min64(k, ceil_div(size - start, dil));
   return {min64(lo, max64(hi, 0)), max64(hi, 0)};
@@ -33,21 +34,23 @@ Span taps(int64_t start, int64_t k, int64_t dil, int64_t size) {
 
 struct Job {
   const PoolArgs* a;
-  Span inner;
+  Span inner;     // columns, unless adaptive
   int64_t per;    // rows or planes in a piece
   int64_t total;  // rows or planes
 };
 
-Job row_job(const PoolArgs& a, int64_t row_inputs) {
-  return {&a, inner_columns(a), max64(1, kPieceElements / max64(1, row_inputs)), a.planes * a.OH};
+// Pieces of output rows; each row costs so many inputs.
+void run_rows(const PoolArgs& a, Span inner, int64_t inputs, PieceFn fn) {
+  const Job job = {&a, inner, max64(1, kPieceElements / max64(1, inputs)), a.planes * a.OH};
+  parallel_for(ceil_div(job.total, job.per), fn, &job);
 }
 
-Job plane_job(const PoolArgs& a) {
-  const int64_t size = max64(a.H * a.W, a.OH * a.OW);
-  return {&a, inner_columns(a), max64(1, kPieceElements / max64(1, size)), a.planes};
+// Pieces of planes: windows may overlap, so a plane is summed by one thread in a fixed order.
+void run_planes(const PoolArgs& a, Span inner, PieceFn fn) {
+  const int64_t size = max64(1, max64(a.H * a.W, a.OH * a.OW));
+  const Job job = {&a, inner, max64(1, kPieceElements / size), a.planes};
+  parallel_for(ceil_div(job.total, job.per), fn, &job);
 }
-
-void run(const Job& job, PieceFn fn) { parallel_for(ceil_div(job.total, job.per), fn, &job); }
 
 template <int kStep>
 inline Vec load_step(const float* p, int64_t n) {
@@ -76,22 +79,23 @@ void max_one(const PoolArgs& a, const float* x, int64_t h0, int64_t ow, float* y
   index[ow] = static_cast<int32_t>(where);
 }
 
-// Outputs [cols.lo, cols.hi), all inside in W. `offset` is where the winner lies from the first
-// tap of lane 0: a whole number in a float, so it must stay below 2^24.
-template <int kStep>
+// Outputs [cols.lo, cols.hi), all inside in W; kSide > 0 is a known KH = KW without dilation.
+// `offset` is where the winner lies from the first tap of lane 0: a whole number in a float, so it
+// must stay below 2^24.
+template <int kStep, int kSide>
 void max_span(const PoolArgs& a, const float* x, int64_t h0, Span kh, Span cols, float* y,
               int32_t* index) {
-  alignas(64) float ramp[kWidth];
-  for (int64_t i = 0; i < kWidth; ++i) ramp[i] = static_cast<float>(i * kStep);
-  const Vec lane = load(ramp);
+  static const float kRamp[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const Vec lane = load(kRamp) * set1(static_cast<float>(kStep));
+  const int64_t rows = kSide > 0 ? kSide : kh.hi - kh.lo, taps_w = kSide > 0 ? kSide : a.KW;
+  const int64_t down = a.dil_h * a.W, right = kSide > 0 ? 1 : a.dil_w;
   for (int64_t ow = cols.lo; ow < cols.hi; ow += kWidth) {
     const int64_t n = min64(kWidth, cols.hi - ow);
     const int64_t first = (h0 + kh.lo * a.dil_h) * a.W + ow * kStep - a.pad_w;
     Vec best = load_step<kStep>(x + first, n), offset = set1(0.0f);
-    for (int64_t i = kh.lo; i < kh.hi; ++i) {
-      const int64_t row = (i - kh.lo) * a.dil_h * a.W;
-      for (int64_t j = i == kh.lo ? 1 : 0; j < a.KW; ++j) {
-        const int64_t tap = row + j * a.dil_w;
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = i == 0 ? 1 : 0; j < taps_w; ++j) {
+        const int64_t tap = i * down + j * right;
         const Vec v = load_step<kStep>(x + first + tap, n);
         const Mask wins = (best == best) & !(v <= best);  // greater, or the first NaN
         best = select(wins, v, best);
@@ -103,27 +107,34 @@ void max_span(const PoolArgs& a, const float* x, int64_t h0, Span kh, Span cols,
   }
 }
 
-void max_row(const PoolArgs& a, Span inner, int64_t row) {
-  const int64_t plane = row / a.OH, h0 = row % a.OH * a.stride_h - a.pad_h;
+using SpanFn = void (*)(const PoolArgs&, const float*, int64_t, Span, Span, float*, int32_t*);
+
+SpanFn span_for(const PoolArgs& a, Span kh) {
+  const bool whole = kh.lo == 0 && kh.hi == a.KH && a.KH == a.KW && a.dil_h == 1 && a.dil_w == 1;
+  if (a.stride_w == 1) return whole && a.KW == 3 ? max_span<1, 3> : max_span<1, 0>;
+  if (whole && a.KW == 2) return max_span<2, 2>;
+  return whole && a.KW == 3 ? max_span<2, 3> : max_span<2, 0>;
+}
+
+void max_row(const PoolArgs& a, Span inner, int64_t plane, int64_t oh) {
+  const int64_t h0 = oh * a.stride_h - a.pad_h, row = (plane * a.OH + oh) * a.OW;
   const float* x = a.x + plane * a.H * a.W;
-  float* y = a.y + row * a.OW;
-  int32_t* index = a.indices + row * a.OW;
+  float* y = a.y + row;
+  int32_t* index = a.indices + row;
   const Span kh = taps(h0, a.KH, a.dil_h, a.H);
-  const bool small = (a.KH * a.dil_h + 1) * a.W < (1 << 24);
-  if (kh.lo == kh.hi || a.stride_w > 2 || !small) inner = {0, 0};
+  const bool exact = (a.KH * a.dil_h + 1) * a.W < (1 << 24);
+  if (kh.lo == kh.hi || a.stride_w > 2 || !exact) inner = {0, 0};
   for (int64_t ow = 0; ow < inner.lo; ++ow) max_one(a, x, h0, ow, y, index);
-  if (a.stride_w == 1) {
-    max_span<1>(a, x, h0, kh, inner, y, index);
-  } else {
-    max_span<2>(a, x, h0, kh, inner, y, index);
-  }
+  span_for(a, kh)(a, x, h0, kh, inner, y, index);
   for (int64_t ow = inner.hi; ow < a.OW; ++ow) max_one(a, x, h0, ow, y, index);
 }
 
 void max_rows(const void* ctx, int64_t piece, void*) {
   const Job& job = *static_cast<const Job*>(ctx);
   const int64_t end = min64((piece + 1) * job.per, job.total);
-  for (int64_t row = piece * job.per; row < end; ++row) max_row(*job.a, job.inner, row);
+  for (int64_t row = piece * job.per; row < end; ++row) {
+    max_row(*job.a, job.inner, row / job.a->OH, row % job.a->OH);
+  }
 }
 
 void max_back_planes(const void* ctx, int64_t piece, void*) {
@@ -196,30 +207,37 @@ void average_rows(const void* ctx, int64_t piece, void*) {
   }
 }
 
-constexpr int64_t kShares = 256;  // outputs whose gradient is spread at a time
-
-// gx rows += share of outputs [ow, ow + n) of the row of windows at h0, tap by tap.
-void spread(const PoolArgs& a, const float* gy, int64_t h0, Span kh, int64_t ow, int64_t n,
-            float* gx) {
-  float share[kShares];
-  bool inside = true;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t w0 = (ow + i) * a.stride_w - a.pad_w;
-    share[i] = gy[ow + i] / divisor_of(a, h0, kh, w0, taps(w0, a.KW, 1, a.W));
-    inside = inside && w0 >= 0 && w0 + a.KW <= a.W;
-  }
+// gx of one window += its share, tap by tap; the window may hang over the left or right edge.
+void spread_one(const PoolArgs& a, float gy, int64_t h0, Span kh, int64_t ow, float* gx) {
+  const int64_t w0 = ow * a.stride_w - a.pad_w;
+  const Span kw = taps(w0, a.KW, 1, a.W);
+  const float share = gy / divisor_of(a, h0, kh, w0, kw);
   for (int64_t i = kh.lo; i < kh.hi; ++i) {
-    for (int64_t j = 0; j < a.KW; ++j) {
-      const int64_t w = ow * a.stride_w - a.pad_w + j;
-      float* row = gx + (h0 + i) * a.W;
-      if (inside && a.stride_w == 1) {
-        for (int64_t t = 0; t < n; ++t) row[w + t] += share[t];
-      } else {
-        for (int64_t t = 0; t < n; ++t) {
-          const int64_t at = w + t * a.stride_w;
-          if (at >= 0 && at < a.W) row[at] += share[t];
-        }
-      }
+    for (int64_t j = kw.lo; j < kw.hi; ++j) gx[(h0 + i) * a.W + w0 + j] += share;
+  }
+}
+
+// The same for windows [cols.lo, cols.hi), all inside in W, of stride 1: a tap of all at once.
+void spread_span(const PoolArgs& a, const float* gy, int64_t h0, Span kh, Span cols, float* gx) {
+  const Vec divisor = set1(divisor_of(a, h0, kh, 0, {0, a.KW}));
+  for (int64_t ow = cols.lo; ow < cols.hi; ow += kWidth) {
+    const int64_t n = min64(kWidth, cols.hi - ow);
+    const Vec share = load_tail(gy + ow, n) / divisor;
+    for (int64_t i = kh.lo; i < kh.hi; ++i) {
+      float* to = gx + (h0 + i) * a.W + ow - a.pad_w;
+      for (int64_t j = 0; j < a.KW; ++j) store_tail(to + j, load_tail(to + j, n) + share, n);
+    }
+  }
+}
+
+// The same for any stride.
+void spread_strided(const PoolArgs& a, const float* gy, int64_t h0, Span kh, Span cols, float* gx) {
+  const float divisor = divisor_of(a, h0, kh, 0, {0, a.KW});
+  for (int64_t i = kh.lo; i < kh.hi; ++i) {
+    float* row = gx + (h0 + i) * a.W - a.pad_w;
+    for (int64_t ow = cols.lo; ow < cols.hi; ++ow) {
+      const float share = gy[ow] / divisor;
+      for (int64_t j = 0; j < a.KW; ++j) row[ow * a.stride_w + j] += share;
     }
   }
 }
@@ -228,16 +246,17 @@ void average_back_planes(const void* ctx, int64_t piece, void*) {
   const Job& job = *static_cast<const Job*>(ctx);
   const PoolArgs& a = *job.a;
   const int64_t end = min64((piece + 1) * job.per, job.total), in = a.H * a.W;
+  const Span inner = job.inner;
   for (int64_t plane = piece * job.per; plane < end; ++plane) {
-    const float* gy = a.x + plane * a.OH * a.OW;
     float* gx = a.y + plane * in;
     memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
     for (int64_t oh = 0; oh < a.OH; ++oh) {
+      const float* gy = a.x + (plane * a.OH + oh) * a.OW;
       const int64_t h0 = oh * a.stride_h - a.pad_h;
       const Span kh = taps(h0, a.KH, 1, a.H);
-      for (int64_t ow = 0; ow < a.OW; ow += kShares) {
-        spread(a, gy + oh * a.OW, h0, kh, ow, min64(kShares, a.OW - ow), gx);
-      }
+      for (int64_t ow = 0; ow < inner.lo; ++ow) spread_one(a, gy[ow], h0, kh, ow, gx);
+      (a.stride_w == 1 ? spread_span : spread_strided)(a, gy, h0, kh, inner, gx);
+      for (int64_t ow = inner.hi; ow < a.OW; ++ow) spread_one(a, gy[ow], h0, kh, ow, gx);
     }
   }
 }
@@ -300,15 +319,16 @@ void adaptive_back_planes(const void* ctx, int64_t piece, void*) {
 
 }  // namespace
 
-void max_pool(const PoolArgs& a) { run(row_job(a, a.stride_h * a.W), max_rows); }
-void max_pool_backward(const PoolArgs& a) { run(plane_job(a), max_back_planes); }
-void avg_pool(const PoolArgs& a) { run(row_job(a, a.stride_h * a.W), average_rows); }
-void avg_pool_backward(const PoolArgs& a) { run(plane_job(a), average_back_planes); }
+void max_pool(const PoolArgs& a) { run_rows(a, inner_columns(a), a.stride_h * a.W, max_rows); }
+void max_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, max_back_planes); }
+
+void avg_pool(const PoolArgs& a) { run_rows(a, inner_columns(a), a.stride_h * a.W, average_rows); }
+void avg_pool_backward(const PoolArgs& a) { run_planes(a, inner_columns(a), average_back_planes); }
 
 void adaptive_avg_pool(const PoolArgs& a) {
-  run(row_job(a, a.H / max64(1, a.OH) * a.W), adaptive_rows);
+  run_rows(a, {0, 0}, a.H / max64(1, a.OH) * a.W, adaptive_rows);
 }
-void adaptive_avg_pool_backward(const PoolArgs& a) { run(plane_job(a), adaptive_back_planes); }
+void adaptive_avg_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, adaptive_back_planes); }
 
 }  // namespace PYDL_ISA
 }  // namespace pydl

@@ -26,12 +26,71 @@ void advance(int64_t* state, int64_t words) {
                                   static_cast<uint64_t>(ceil_div(words, 4)));
 }
 
+// Several blocks at a time, one in each 64-bit lane. The low half of a lane is the word; the high
+// half is left as it falls, since the widening multiplication looks at the low half alone.
+#if defined(PYDL_ISA_AVX512)
+constexpr int64_t kBlocks = 8;
+using Lanes = __m512i;
+inline Lanes all(uint64_t x) { return _mm512_set1_epi64(static_cast<long long>(x)); }
+inline Lanes ramp() { return _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7); }
+inline Lanes add(Lanes a, Lanes b) { return _mm512_add_epi64(a, b); }
+inline Lanes multiply(Lanes a, Lanes b) { return _mm512_mul_epu32(a, b); }
+inline Lanes high(Lanes a) { return _mm512_srli_epi64(a, 32); }
+inline Lanes mix(Lanes a, Lanes b, Lanes c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
+// 32-bit words from the low halves: c0 c1 c2 c3 of the first block, of the second, ...
+inline void store_blocks(uint32_t* out, Lanes c0, Lanes c1, Lanes c2, Lanes c3) {
+  const Lanes lo = _mm512_mask_shuffle_epi32(c0, 0xaaaa, c1, _MM_PERM_CCAA);
+  const Lanes hi = _mm512_mask_shuffle_epi32(c2, 0xaaaa, c3, _MM_PERM_CCAA);
+  const Lanes first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const Lanes second = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+  _mm512_storeu_si512(out, _mm512_permutex2var_epi64(lo, first, hi));
+  _mm512_storeu_si512(out + 16, _mm512_permutex2var_epi64(lo, second, hi));
+}
+#elif defined(PYDL_ISA_AVX2)
+constexpr int64_t kBlocks = 4;
+using Lanes = __m256i;
+inline Lanes all(uint64_t x) { return _mm256_set1_epi64x(static_cast<long long>(x)); }
+inline Lanes ramp() { return _mm256_setr_epi64x(0, 1, 2, 3); }
+inline Lanes add(Lanes a, Lanes b) { return _mm256_add_epi64(a, b); }
+inline Lanes multiply(Lanes a, Lanes b) { return _mm256_mul_epu32(a, b); }
+inline Lanes high(Lanes a) { return _mm256_srli_epi64(a, 32); }
+inline Lanes mix(Lanes a, Lanes b, Lanes c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
+inline void store_blocks(uint32_t* out, Lanes c0, Lanes c1, Lanes c2, Lanes c3) {
+  const Lanes lo = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa);
+  const Lanes hi = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
+  const Lanes even = _mm256_unpacklo_epi64(lo, hi), odd = _mm256_unpackhi_epi64(lo, hi);
+  Lanes* to = reinterpret_cast<Lanes*>(out);
+  _mm256_storeu_si256(to, _mm256_permute2x128_si256(even, odd, 0x20));
+  _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(even, odd, 0x31));
+}
+#endif
+
 // words[0..kTile) = the stream from word `first` (a multiple of 4) on.
 void fill_words(Stream s, int64_t first, uint32_t* __restrict words) {
   const uint64_t counter = s.offset + static_cast<uint64_t>(first / 4);
+#if defined(PYDL_ISA_AVX512) || defined(PYDL_ISA_AVX2)
+  const Lanes m0 = all(kPhiloxM0), m1 = all(kPhiloxM1);
+  for (int64_t b = 0; b < kTile / 4; b += kBlocks) {
+    Lanes c0 = add(all(counter + static_cast<uint64_t>(b)), ramp());
+    Lanes c1 = high(c0), c2 = all(0), c3 = all(0);
+    uint32_t k0 = static_cast<uint32_t>(s.seed), k1 = static_cast<uint32_t>(s.seed >> 32);
+#pragma GCC unroll 10
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      const Lanes p0 = multiply(c0, m0), p1 = multiply(c2, m1);
+      c0 = mix(high(p1), c1, all(k0));
+      c1 = p1;
+      c2 = mix(high(p0), c3, all(k1));
+      c3 = p0;
+      k0 += kPhiloxW0;
+      k1 += kPhiloxW1;
+    }
+    store_blocks(words + 4 * b, c0, c1, c2, c3);
+  }
+#else
   for (int64_t b = 0; b < kTile / 4; ++b) {
     philox4x32(s.seed, counter + static_cast<uint64_t>(b), words + 4 * b);
   }
+#endif
 }
 
 // f(words, at, n) for tiles of the elements of a piece, `each` words per element.

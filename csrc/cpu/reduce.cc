@@ -14,17 +14,20 @@ namespace {
 constexpr int64_t kPiece = 65536;   // elements
 constexpr int64_t kLeaf = 64;       // rows folded one after another
 constexpr int64_t kLanes = 64;      // columns of a row of its own
+constexpr int64_t kShort = 256;     // a row this short is folded at once
 constexpr int64_t kWidthMax = 512;  // columns of a tile
 
-// ---- operations: In is read, Acc is accumulated and written ------------------------------------
+// ---- operations: In is read, Acc accumulated and written, Join joins partial results -----------
 
 template <class T, class A>
 struct Sum {
   using In = T;
   using Acc = A;
+  using Join = Sum<A, A>;
   static Acc identity() { return 0; }
   static inline Acc load(In x) { return static_cast<Acc>(x); }
   static inline float join(float a, float b) { return a + b; }
+  static inline Vec join(Vec a, Vec b) { return a + b; }
   static inline int64_t join(int64_t a, int64_t b) {
     return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   }
@@ -34,9 +37,11 @@ template <class T, class A>
 struct Prod {
   using In = T;
   using Acc = A;
+  using Join = Prod<A, A>;
   static Acc identity() { return 1; }
   static inline Acc load(In x) { return static_cast<Acc>(x); }
   static inline float join(float a, float b) { return a * b; }
+  static inline Vec join(Vec a, Vec b) { return a * b; }
   static inline int64_t join(int64_t a, int64_t b) {
     return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   }
@@ -57,6 +62,7 @@ template <class T>
 struct Max {
   using In = T;
   using Acc = T;
+  using Join = Max;
   static Acc identity() {
     T low;
     bound(&low);
@@ -64,22 +70,26 @@ struct Max {
   }
   static inline Acc load(In x) { return x; }
   static inline bool beats(T a, T b) { return (a > b) | ((a != a) & (b == b)); }
-  static inline Acc join(Acc a, Acc b) { return (a > b) | (a != a) ? a : b; }
+  static inline T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
+  static inline Vec join(Vec a, Vec b) { return select(is_nan(a), a, max(a, b)); }
 };
 
 template <class T>
 struct Min {
   using In = T;
   using Acc = T;
+  using Join = Min;
   static Acc identity() { return opposite(Max<T>::identity()); }
   static inline Acc load(In x) { return x; }
   static inline bool beats(T a, T b) { return (a < b) | ((a != a) & (b == b)); }
-  static inline Acc join(Acc a, Acc b) { return (a < b) | (a != a) ? a : b; }
+  static inline T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
+  static inline Vec join(Vec a, Vec b) { return select(is_nan(a), a, min(a, b)); }
 };
 
 struct Any {
   using In = uint8_t;
   using Acc = uint8_t;
+  using Join = Any;
   static Acc identity() { return 0; }
   static inline Acc load(In x) { return x != 0; }
   static inline Acc join(Acc a, Acc b) { return a | b; }
@@ -88,6 +98,7 @@ struct Any {
 struct All {
   using In = uint8_t;
   using Acc = uint8_t;
+  using Join = All;
   static Acc identity() { return 1; }
   static inline Acc load(In x) { return x != 0; }
   static inline Acc join(Acc a, Acc b) { return a & b; }
@@ -100,19 +111,8 @@ struct All {
 template <class Op>
 void fold_leaf(const typename Op::In* __restrict x, int64_t rows, int64_t stride, int64_t width,
                typename Op::Acc* __restrict acc) {
+  for (int64_t i = 0; i < width; ++i) acc[i] = Op::identity();
   int64_t r = 0;
-  if (rows >= 4) {
-    for (int64_t i = 0; i < width; ++i) {
-      acc[i] = Op::join(Op::join(Op::load(x[i]), Op::load(x[stride + i])),
-                        Op::join(Op::load(x[2 * stride + i]), Op::load(x[3 * stride + i])));
-    }
-    r = 4;
-  } else if (rows > 0) {
-    for (int64_t i = 0; i < width; ++i) acc[i] = Op::load(x[i]);
-    r = 1;
-  } else {
-    for (int64_t i = 0; i < width; ++i) acc[i] = Op::identity();
-  }
   for (; r + 4 <= rows; r += 4) {
     const typename Op::In* p = x + r * stride;
     for (int64_t i = 0; i < width; ++i) {
@@ -127,11 +127,79 @@ void fold_leaf(const typename Op::In* __restrict x, int64_t rows, int64_t stride
   }
 }
 
+// The same for float32: four vectors of columns stay in registers.
+template <class Op>
+void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, float* acc) {
+  const Vec none = set1(Op::identity());
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= width; i += 4 * kWidth) {
+    Vec v[4] = {none, none, none, none};
+    int64_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
+      const float* p = x + r * stride + i;
+      for (int64_t k = 0; k < 4; ++k, p += kWidth) {
+        v[k] = Op::join(v[k], Op::join(load(p), load(p + stride)));
+      }
+    }
+    for (int64_t k = 0; k < 4; ++k) {
+      const int64_t at = i + k * kWidth;
+      store(acc + at, r < rows ? Op::join(v[k], load(x + r * stride + at)) : v[k]);
+    }
+  }
+  for (; i < width; i += kWidth) {
+    const int64_t lanes = min64(kWidth, width - i);
+    Vec v = none;
+    const float* p = x + i;
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4, p += 4 * stride) {
+      const Vec a = Op::join(load_tail(p, lanes), load_tail(p + stride, lanes));
+      const Vec b = Op::join(load_tail(p + 2 * stride, lanes), load_tail(p + 3 * stride, lanes));
+      v = Op::join(v, Op::join(a, b));
+    }
+    for (; r < rows; ++r, p += stride) v = Op::join(v, load_tail(p, lanes));
+    store_tail(acc + i, v, lanes);
+  }
+}
+
+// n <= kShort elements to one.
+template <class Op>
+typename Op::Acc fold_lanes(const typename Op::In* x, int64_t n) {
+  typename Op::Acc a = Op::identity();
+  for (int64_t i = 0; i < n; ++i) a = Op::join(a, Op::load(x[i]));
+  return a;
+}
+
+template <class Op>
+float fold_lanes_f32(const float* x, int64_t n) {
+  Vec v = set1(Op::identity());
+  for (int64_t i = 0; i < n; i += kWidth) {
+    v = Op::join(v, load_filled(x + i, min64(kWidth, n - i), Op::identity()));
+  }
+  float lane[kWidth];
+  store(lane, v);
+  for (int64_t half = kWidth / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half; ++i) lane[i] = Op::join(lane[i], lane[i + half]);
+  }
+  return lane[0];
+}
+
+// float32 has kernels on Vec, the rest are left to the compiler.
+template <class T>
+constexpr bool kIsFloat = false;
+template <>
+constexpr bool kIsFloat<float> = true;
+
 // The tree; one row of `acc` is used per level: at most 64 * kWidthMax accumulators.
 template <class Op>
 void fold(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
           typename Op::Acc* acc) {
-  if (rows <= kLeaf) return fold_leaf<Op>(x, rows, stride, width, acc);
+  if (rows <= kLeaf) {
+    if constexpr (kIsFloat<typename Op::In>) {
+      return fold_leaf_f32<Op>(x, rows, stride, width, acc);
+    } else {
+      return fold_leaf<Op>(x, rows, stride, width, acc);
+    }
+  }
   const int64_t half = ceil_div(rows, 2 * kLeaf) * kLeaf;
   typename Op::Acc* right = acc + width;
   fold<Op>(x, half, stride, width, acc);
@@ -139,22 +207,23 @@ void fold(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
   for (int64_t i = 0; i < width; ++i) acc[i] = Op::join(acc[i], right[i]);
 }
 
+template <class Op>
+typename Op::Acc fold_short(const typename Op::In* x, int64_t n) {
+  if constexpr (kIsFloat<typename Op::In>) {
+    return fold_lanes_f32<Op>(x, n);
+  } else {
+    return fold_lanes<Op>(x, n);
+  }
+}
+
 // n elements in a row to one.
 template <class Op>
 typename Op::Acc fold_row(const typename Op::In* x, int64_t n, typename Op::Acc* acc) {
-  const int64_t rows = n / kLanes, tail = n % kLanes;
-  int64_t width = rows > 0 ? kLanes : tail;
-  fold<Op>(x, rows > 0 ? rows : 1, kLanes, width, acc);
-  if (rows > 0) {
-    const typename Op::In* p = x + rows * kLanes;
-    for (int64_t i = 0; i < tail; ++i) acc[i] = Op::join(acc[i], Op::load(p[i]));
-  }
-  while (width > 1) {
-    const int64_t half = (width + 1) / 2;
-    for (int64_t i = 0; i + half < width; ++i) acc[i] = Op::join(acc[i], acc[i + half]);
-    width = half;
-  }
-  return n > 0 ? acc[0] : Op::identity();
+  const int64_t rows = n / kLanes, rest = n % kLanes;
+  if (n <= kShort) return fold_short<Op>(x, n);
+  fold<Op>(x, rows, kLanes, kLanes, acc);
+  const typename Op::Acc total = fold_short<typename Op::Join>(acc, kLanes);
+  return rest == 0 ? total : Op::join(total, fold_short<Op>(x + rows * kLanes, rest));
 }
 
 // ---- how the problem is cut --------------------------------------------------------------------
@@ -213,8 +282,7 @@ void fold_piece(const void* ctx, int64_t piece, void* scratch) {
   }
 }
 
-// Op folds the input, Join its partial results.
-template <class Op, class Join>
+template <class Op>
 void reduce_as(const ReduceArgs& a) {
   const float scale = a.op == ReduceOp::kSum ? a.scale : 1.0f;
   const Cut cut = cut_of(a.outer, a.n, a.inner, true);
@@ -230,24 +298,33 @@ void reduce_as(const ReduceArgs& a) {
                           a.work,
                           a.out,
                           scale};
-  parallel_for(second.cut.groups * second.cut.tiles, &fold_piece<Join>, &second);
+  parallel_for(second.cut.groups * second.cut.tiles, &fold_piece<typename Op::Join>, &second);
 }
 
 // ---- arg max, arg min --------------------------------------------------------------------------
 
-// First index of the winner: its value first, then the first place that holds it.
+// First index of the winner. A long row: its value first, then the first block that holds it.
 template <class Op>
 int64_t arg_row(const typename Op::In* x, int64_t n, typename Op::In* acc) {
-  const typename Op::In best = fold_row<Op>(x, n, acc);
-  const bool nan = best != best;
+  using T = typename Op::In;
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    bool found = false;
-    for (int64_t j = i; j < i + kLanes; ++j) found |= (x[j] == best) | (nan & (x[j] != x[j]));
-    if (found) break;
+  if (n > kLanes) {
+    const T best = fold_row<Op>(x, n, acc);
+    const bool nan = best != best;
+    for (bool found = false; i + kLanes < n; i += kLanes) {
+      for (int64_t j = i; j < i + kLanes; ++j) found |= (x[j] == best) | (nan & (x[j] != x[j]));
+      if (found) break;
+    }
   }
-  while (i + 1 < n && !(x[i] == best || (nan && x[i] != x[i]))) ++i;
-  return i;
+  const int64_t end = min64(n, i + kLanes);
+  int64_t index = i;
+  for (T best = x[i]; i < end; ++i) {
+    if (Op::beats(x[i], best)) {
+      best = x[i];
+      index = i;
+    }
+  }
+  return index;
 }
 
 template <class Op>
@@ -295,9 +372,9 @@ template <class T>
 void reduce_ordered(const ReduceArgs& a) {
   switch (a.op) {
     case ReduceOp::kMax:
-      return reduce_as<Max<T>, Max<T>>(a);
+      return reduce_as<Max<T>>(a);
     case ReduceOp::kMin:
-      return reduce_as<Min<T>, Min<T>>(a);
+      return reduce_as<Min<T>>(a);
     case ReduceOp::kArgMax:
       return arg_as<Max<T>>(a);
     default:
@@ -307,8 +384,8 @@ void reduce_ordered(const ReduceArgs& a) {
 
 template <class T, class A>
 void reduce_dtype(const ReduceArgs& a) {
-  if (a.op == ReduceOp::kSum) return reduce_as<Sum<T, A>, Sum<A, A>>(a);
-  if (a.op == ReduceOp::kProd) return reduce_as<Prod<T, A>, Prod<A, A>>(a);
+  if (a.op == ReduceOp::kSum) return reduce_as<Sum<T, A>>(a);
+  if (a.op == ReduceOp::kProd) return reduce_as<Prod<T, A>>(a);
   reduce_ordered<T>(a);
 }
 
@@ -317,8 +394,8 @@ void reduce_dtype(const ReduceArgs& a) {
 // ---- kernels -----------------------------------------------------------------------------------
 
 void reduce(const ReduceArgs& a) {
-  if (a.op == ReduceOp::kAny) return reduce_as<Any, Any>(a);
-  if (a.op == ReduceOp::kAll) return reduce_as<All, All>(a);
+  if (a.op == ReduceOp::kAny) return reduce_as<Any>(a);
+  if (a.op == ReduceOp::kAll) return reduce_as<All>(a);
   switch (a.dtype) {
     case DType::kI64:
       return reduce_dtype<int64_t, int64_t>(a);

@@ -1,5 +1,7 @@
 // softmax and log-softmax of (outer, n, inner) over n, with their derivatives. The maximum is
 // subtracted first; a row of -inf gives NaN, as 0 / 0.
+#include <string.h>
+
 #include "cpu/softmax_rows.h"
 
 namespace pydl {
@@ -36,19 +38,35 @@ void log_softmax_row(const float* x, float* y, int64_t n) {
   }
 }
 
+// Columns side by side. The tile is first copied to dense rows where they fit: with a stride of a
+// power of two all of its rows would share a few sets of the cache.
 void softmax_tile(const SoftmaxArgs& a, const float* x, float* y, int64_t width, float* m) {
+  constexpr int64_t kBuffer = kScratchBytes / 8;  // floats: half of the scratch
   float* sum = m + kTileWidth;
-  tile_max(x, a.n, a.inner, width, m);
-  tile_sum_exp(x, a.n, a.inner, width, m, sum, a.log ? nullptr : y);
+  float* buffer = sum + kTileWidth;
+  const bool dense = a.n * width <= kBuffer;
+  if (dense) {
+    for (int64_t k = 0; k < a.n; ++k) {
+      memcpy(buffer + k * width, x + k * a.inner, static_cast<size_t>(width) * sizeof(float));
+    }
+    x = buffer;
+  }
+  const int64_t stride = dense ? width : a.inner;
+  float* e = dense ? buffer : y;
+  tile_max(x, a.n, stride, width, m);
+  tile_sum_exp(x, a.n, stride, width, m, sum, a.log ? nullptr : e);
   for (int64_t i = 0; i < width; i += kWidth) {
     const int64_t lanes = min64(kWidth, width - i);
-    const Vec s = load_tail(sum + i, lanes), shift = load_tail(m + i, lanes);
-    const Vec factor = set1(1.0f) / s, log_sum = log(s);
-    for (int64_t k = 0; k < a.n; ++k) {
-      const int64_t at = k * a.inner + i;
-      const Vec v =
-          a.log ? (load_tail(x + at, lanes) - shift) - log_sum : load_tail(y + at, lanes) * factor;
-      store_tail(y + at, v, lanes);
+    const Vec s = load_tail(sum + i, lanes);
+    store_tail(sum + i, a.log ? log(s) : set1(1.0f) / s, lanes);
+  }
+  for (int64_t k = 0; k < a.n; ++k) {
+    for (int64_t i = 0; i < width; i += kWidth) {
+      const int64_t lanes = min64(kWidth, width - i);
+      const Vec s = load_tail(sum + i, lanes), shift = load_tail(m + i, lanes);
+      const Vec v = a.log ? (load_tail(x + k * stride + i, lanes) - shift) - s
+                          : load_tail(e + k * stride + i, lanes) * s;
+      store_tail(y + k * a.inner + i, v, lanes);
     }
   }
 }

@@ -27,13 +27,6 @@ inline RowCut row_cut(int64_t outer, int64_t n, int64_t inner) {
   return c;
 }
 
-// Like load_tail, but the missing lanes are `fill`.
-inline Vec load_filled(const float* p, int64_t n, float fill) {
-  static constexpr float kIota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  if (n == kWidth) return load(p);
-  return select(load(kIota) < set1(static_cast<float>(n)), load_n(p, n), set1(fill));
-}
-
 // NaN may be lost here; it comes back with the exponentials.
 inline float row_max(const float* x, int64_t n) {
   Vec m = set1(-INFINITY);

@@ -24,6 +24,12 @@ inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // 1 <= n <= kWidth lanes from p; the rest are zero.
 inline Vec load_tail(const float* p, int64_t n) { return n == kWidth ? load(p) : load_n(p, n); }
+// Like load_tail, but the rest are `fill`.
+inline Vec load_filled(const float* p, int64_t n, float fill) {
+  static constexpr float kIota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  if (n == kWidth) return load(p);
+  return select(load(kIota) < set1(static_cast<float>(n)), load_n(p, n), set1(fill));
+}
 inline void store_tail(float* p, Vec v, int64_t n) {
   if (n == kWidth) {
     store(p, v);

@@ -149,7 +149,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     Leading slices with step 1 share memory, everything else is a copy. A mask waits for the device.
     """
     items = list(index) if isinstance(index, tuple) else [index]
-    items = [i for item in items for i in _expand_mask(x, item)]
+    masked: dict[int, int] = {}  # by id of an index that stands for a mask: the mask's length
+    items = [i for item in items for i in _expand_mask(x, item, masked)]
     used = sum(1 for i in items if i is not None and i is not Ellipsis)
     if used > x.ndim:
         raise IndexError(f"too many indices: {used} for a tensor of shape {x.shape}")
@@ -173,6 +174,11 @@ def getitem(x: Tensor, index: Any) -> Tensor:
             bounds.append(item)
             shape.append(len(range(*item.indices(n))))
         elif isinstance(item, Tensor):
+            if masked.get(id(item), n) != n:
+                raise IndexError(
+                    f"a mask of length {masked[id(item)]} does not fit a dimension of length {n} "
+                    f"(tensor of shape {x.shape})"
+                )
             bounds.append(slice(None))
             tensors.append((len(shape), item))
             shape.append(n)
@@ -183,14 +189,18 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     return _lookup(y, tensors) if tensors else y
 
 
-def _expand_mask(x: Tensor, item: Any) -> Sequence[Any]:
+def _expand_mask(x: Tensor, item: Any, masked: dict[int, int]) -> Sequence[Any]:
     """Lists and arrays as tensors, a mask as one index tensor per dimension."""
     if isinstance(item, (list, np.ndarray)):
         array = np.asarray(item)
+        if array.dtype.kind not in "biu" and array.size > 0:
+            raise TypeError(f"an index holds integers or bools, not {array.dtype}")
         array = array.astype(np.int64) if array.dtype != np.bool_ else array.copy()
         item = from_numpy(np.array(array, order="C"), x.device)
     if isinstance(item, Tensor) and item.dtype is dtypes.bool_:
-        return nonzero(item)
+        places = nonzero(item)
+        masked.update((id(i), n) for i, n in zip(places, item.shape, strict=True))
+        return places
     return (item,)
 
 

@@ -129,7 +129,10 @@ inline bool any(Mask a) {
   return r;
 }
 inline Vec select(Mask m, Vec a, Vec b) {
-  return map([=](int64_t i) { return m.m[i] ? a.v[i] : b.v[i]; });
+  return map([=](int64_t i) {  // by bits: a branch on data would be mispredicted
+    const uint32_t keep = 0u - static_cast<uint32_t>(m.m[i]);
+    return float_of((bits_of(a.v[i]) & keep) | (bits_of(b.v[i]) & ~keep));
+  });
 }
 // Lanes p[0], p[2], ... p[2n - 2]: reads 2n - 1 floats, no more.
 inline Vec load_even(const float* p, int64_t n) {

@@ -10,7 +10,14 @@ import numpy as np
 from .precision import A, quiet, widen
 
 
+def _check(index: A, n: int) -> None:
+    """NumPy finds an index of n or more by itself, but a negative one means something to it."""
+    if (index < 0).any():
+        raise IndexError(f"index holds {index[index < 0].flat[0]}, expected [0, {n})")
+
+
 def take(x: A, index: A, out: A, outer: int, n: int, inner: int) -> None:
+    _check(index, n)
     out[...] = x.reshape(outer, n, inner)[:, index.reshape(-1)].reshape(out.shape)
 
 
@@ -23,6 +30,7 @@ def take_backward(gy: A, index: A, gx: A, outer: int, n: int, inner: int) -> Non
 
 
 def gather(x: A, index: A, out: A, outer: int, n: int, inner: int) -> None:
+    _check(index, n)
     x = x.reshape(outer, n, inner)
     out[...] = x[_positions(index, outer, inner)].reshape(out.shape)
 

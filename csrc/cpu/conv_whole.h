@@ -1,0 +1,52 @@
+// Convolutions whose kernel covers the whole image: one output pixel per image, plain matrix
+// products over (N, C*H*W). Ends of CNNs and beginnings of generators.
+#pragma once
+#include "cpu/kernels_isa.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+inline bool covers_image(const Conv2dArgs& a) {
+  return a.groups == 1 && a.KH == a.H && a.KW == a.W && a.pad_h == 0 && a.pad_w == 0 &&
+         a.dil_h == 1 && a.dil_w == 1;
+}
+
+// The row-major product c (m, n) = op(a) op(b), without bias.
+inline GemmArgs product(int64_t m, int64_t n, int64_t k, bool trans_a, bool trans_b, const float* a,
+                        const float* b, const Conv2dArgs& conv) {
+  GemmArgs g = {};
+  g.m = m;
+  g.n = n;
+  g.k = k;
+  g.batch = 1;
+  g.lda = trans_a ? m : k;
+  g.ldb = trans_b ? k : n;
+  g.ldc = n;
+  g.trans_a = trans_a;
+  g.trans_b = trans_b;
+  g.alpha = 1.0f;
+  g.a = a;
+  g.b = b;
+  g.c = conv.out;
+  g.work = conv.work;
+  return g;
+}
+
+inline GemmArgs whole_forward(const Conv2dArgs& a) {
+  GemmArgs g = product(a.N, a.O, a.C * a.H * a.W, false, true, a.x, a.w, a);
+  g.act = a.act;
+  g.bias = a.bias;
+  g.bias_axis = a.bias ? BiasAxis::kCol : BiasAxis::kNone;
+  return g;
+}
+inline GemmArgs whole_grad_input(const Conv2dArgs& a) {
+  return product(a.N, a.C * a.H * a.W, a.O, false, false, a.gy, a.w, a);
+}
+inline GemmArgs whole_grad_weight(const Conv2dArgs& a) {
+  return product(a.O, a.C * a.H * a.W, a.N, true, false, a.gy, a.x, a);
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl
