@@ -8,8 +8,8 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-// Block sizes. A block of kMaxCols x kDepth of B and one of kMaxRows x kDepth of A, packed, fill
-// two thirds of a piece's scratch and of a usual L2.
+// Block sizes: kMaxRows x kDepth of A, packed, takes a quarter of a usual L2; of B one panel is
+// packed at a time (48 KiB) and used for all rows.
 constexpr int64_t kDepth = 256;
 constexpr int64_t kMaxRows = 256;
 constexpr int64_t kMaxCols = 8 * 48;
@@ -197,7 +197,7 @@ void multiply_block(const Problem& p, const Block& t, float* packed_b) {
   const int64_t cols = t.j1 - t.j0;
   if (cols <= 0 || t.i1 <= t.i0) return;
   const Panels panels(cols);
-  float* packed_a = packed_b + kMaxCols * kDepth;
+  float* packed_a = packed_b + kTileCols * kDepth;
   const int64_t depths = max64(1, ceil_div(t.k1 - t.k0, kDepth));
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t k0 = t.k0 + part_begin(t.k1 - t.k0, depths, d);

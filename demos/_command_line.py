@@ -1,0 +1,105 @@
+"""What the demos share besides pydl: options from a dataclass, and an end in good order.
+
+The idea of a dataclass whose comments are the --help is CleanRL's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import inspect
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import pydl
+
+C = TypeVar("C")
+
+
+class UserError(Exception):
+    """Something that the user can put right: one message, no traceback, exit code 2."""
+
+
+def parse(config: type[C], description: str, arguments: Sequence[str] | None = None) -> C:
+    """Reads a command line into a dataclass: each field is an option, its comment the help.
+
+    Args:
+        config: A dataclass with defaults. Fields are bool, int, float, str, one of these or None,
+            or a Literal of strings, and have a comment on their line.
+        description: What the program does.
+        arguments: Those of the process unless given.
+    """
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(config), re.M))
+    types = get_type_hints(config)
+    parser = argparse.ArgumentParser(description=description)
+    for f in fields(config):  # type: ignore[arg-type]
+        flag, kind, text = f.name.replace("_", "-"), types[f.name], comments[f.name]
+        if kind is bool:
+            no, action = ("no-", "store_false") if f.default else ("", "store_true")
+            text = f"do not {text}" if f.default else text
+            parser.add_argument(f"--{no}{flag}", dest=f.name, action=action, help=text)
+            continue
+        choices = get_args(kind) if get_origin(kind) is Literal else None
+        value = str if choices else (get_args(kind) or [kind])[0]  # float | None: float
+        text += "" if f.default is None else f" (default: {f.default})"
+        parser.add_argument(f"--{flag}", type=value, choices=choices, default=f.default, help=text)
+    return config(**vars(parser.parse_args(arguments)))
+
+
+def require(*modules: str) -> None:
+    """Refuses to begin a run that would fail at its end.
+
+    Raises:
+        UserError: a module is not installed.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f'needs {" and ".join(missing)}: pip install "pydl-nn[demos]"')
+
+
+def run_main(main: Callable[[C], int], config: C, name: str) -> int:
+    """Calls `main`; what the user did or can put right ends in a message, not in a traceback.
+
+    Args:
+        main: Returns the exit code. It writes its files atomically, so that it may end anywhere.
+        config: Its argument.
+        name: Of the program.
+
+    Returns:
+        The exit code, 2 after an error. Ctrl-C and SIGTERM end the process with 130 and 143.
+    """
+    again = shlex.join(["python", *[a for a in sys.argv if a != "--resume"], "--resume"])
+    end_on_signal(f"\n{name}: stopped. To go on from the last checkpoint: {again}\n")
+    try:
+        return main(config)
+    except (UserError, pydl.FormatError, ImportError, OSError) as e:
+        print(f"{name}: {e}", file=sys.stderr)
+        return 2
+
+
+def end_on_signal(farewell: str) -> None:
+    """Lets Ctrl-C and SIGTERM end the process at once, whatever it is doing.
+
+    Python's own handlers wait for the running call to end, and one call of the numpy device can
+    take seconds. So a thread listens to a socket, to which the C handler writes at once.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach())  # open as long as the process lives
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
+
+    def listen() -> None:
+        number = reader.recv(1)[0]
+        os.write(2, farewell.encode())
+        os._exit(128 + number)
+
+    threading.Thread(target=listen, name="stop", daemon=True).start()

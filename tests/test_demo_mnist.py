@@ -1,0 +1,297 @@
+"""demos/mnist_cnn.py as a user runs it: files, exit codes, messages, and the same bits always."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pydl
+from pydl.data import write_idx
+
+DEMO = Path(__file__).parent.parent / "demos" / "mnist_cnn.py"
+PNG = ["learning_curves", "filters", "feature_maps", "confusion", "mistakes"]
+KEYS = [
+    *["demo", "arch", "data", "epochs", "test_accuracy", "test_loss", "seconds"],
+    *["images_per_second", "threads", "isa", "weights_sha256"],
+]
+
+
+def write_images(folder: Path, train: int, test: int) -> Path:
+    """An easy stand-in for MNIST: a blurred random pattern for each class, with noise."""
+    rng = np.random.default_rng(0)
+    patterns = np.kron(rng.random((10, 7, 7)) > 0.5, np.ones((4, 4))) * 180
+    for part, n in (("train", train), ("t10k", test)):
+        labels = np.arange(n, dtype=np.uint8) % 10
+        images = patterns[labels] + rng.uniform(0, 75, (n, 28, 28))
+        write_idx(folder / f"{part}-images-idx3-ubyte", images.astype(np.uint8))
+        write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"), 640, 200)
+
+
+@pytest.fixture(scope="module")
+def few_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("few"), 40, 20)
+
+
+def environment() -> dict[str, str]:
+    """Lets the demo import this very pydl; NumPy's own threads only get in the way here."""
+    here = str(Path(pydl.__file__).parent.parent)
+    return {**os.environ, "PYTHONPATH": here, "OPENBLAS_NUM_THREADS": "1"}
+
+
+def start(out: Path, *options: object, pictures: bool = False) -> subprocess.Popen[str]:
+    command = [sys.executable, str(DEMO), "--out", str(out), *map(str, options)]
+    if not pictures:
+        command.append("--no-pictures")
+    return subprocess.Popen(
+        command, text=True, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def demo(out: Path, *options: object, pictures: bool = False) -> tuple[int, str, str]:
+    process = start(out, *options, pictures=pictures)
+    stdout, stderr = process.communicate(timeout=300)
+    return process.returncode, stdout, stderr
+
+
+def result(stdout: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stdout.splitlines()[-1])
+    return found
+
+
+def train(out: Path, *options: object) -> dict[str, Any]:
+    code, stdout, stderr = demo(out, "--data", "mnist", *options)
+    assert code == 0, stderr
+    return result(stdout)
+
+
+def test_files_and_last_line(images: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = demo(
+        tmp_path, "--data", "mnist", "--root", images, "--arch", "lenet", "--epochs", 2,
+        "--batch-size", 32, "--check", pictures=True,
+    )  # fmt: skip
+    assert code == 0, stderr
+    line = result(stdout)
+    assert list(line) == KEYS
+    assert [line[key] for key in KEYS[:4]] == ["mnist_cnn", "lenet", "mnist", 2]
+    assert line["test_accuracy"] > 0.97
+    assert stdout.count("epoch ") == 2
+    assert "images/s" in stderr
+    names = ["mnist_cnn.safetensors", "checkpoint.safetensors", *(f"{p}.png" for p in PNG)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
+    for name in PNG:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "conv1.weight" in pydl.load(tmp_path / "mnist_cnn.safetensors")
+
+
+def test_check_fails_below_the_target(images: Path, tmp_path: Path) -> None:
+    options = ["--data", "mnist", "--root", images, "--arch", "lenet", "--epochs", 1]
+    code, stdout, stderr = demo(tmp_path, *options, "--lr", 1e-9, "--check")
+    assert code == 1
+    assert "is below the target" in stderr
+    assert result(stdout)["test_accuracy"] < 0.5
+    code, stdout, _ = demo(tmp_path, *options, "--lr", 1e-9, "--quiet")
+    assert code == 0
+    assert len(stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adadelta", "sgd"])
+def test_the_number_of_threads_does_not_change_a_bit(
+    images: Path, tmp_path: Path, optimizer: str
+) -> None:
+    hashes = {
+        train(
+            tmp_path, "--root", images, "--epochs", 1, "--optimizer", optimizer, "--threads", n,
+            "--batch-size", 160, "--quiet",
+        )["weights_sha256"]
+        for n in (1, 2, 3)
+    }  # fmt: skip
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("arch", ["cnn", "mlp", "lenet", "deep"])
+def test_every_network_on_both_devices(few_images: Path, tmp_path: Path, arch: str) -> None:
+    options = ["--root", few_images, "--arch", arch, "--epochs", 1, "--batch-size", 20]
+    native = train(tmp_path, *options, "--device", "cpu")
+    oracle = train(tmp_path, *options, "--device", "numpy")
+    assert oracle["test_loss"] == pytest.approx(native["test_loss"], rel=1e-3)
+
+
+# ---- stopping and going on
+
+LONG = ["--data", "mnist", "--arch", "lenet", "--batch-size", 16, "--epochs", 4]
+OFTEN = ["--checkpoint-seconds", 0]  # after every step
+
+
+def wait_for_checkpoint(out: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoint.safetensors").exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "step"])
+def test_killed_and_resumed_gives_the_same_bits(
+    images: Path, tmp_path: Path, schedule: str
+) -> None:
+    options = [*LONG, "--root", images, "--schedule", schedule]
+    whole = train(tmp_path / "whole", *options)
+    rng = random.Random(f"{schedule} 1")
+    out = tmp_path / "killed"
+    steps = []
+    for _ in range(3):
+        process = start(out, *options, *OFTEN, "--resume")
+        wait_for_checkpoint(out, process)
+        time.sleep(rng.uniform(0.0, 0.4) + 0.5 * bool(steps))
+        process.kill()
+        process.communicate()
+        notes = json.loads(pydl.io.load_metadata(out / "checkpoint.safetensors")["mnist_cnn"])
+        steps.append(len(notes["progress"]["losses"]))
+    assert steps == sorted(steps)
+    code, stdout, stderr = demo(out, *options, "--resume")
+    assert code == 0, stderr
+    assert "going on after step" in stdout
+    assert result(stdout)["weights_sha256"] == whole["weights_sha256"]
+    assert result(stdout)["test_loss"] == whole["test_loss"]
+    assert not list(out.glob("*.tmp")) + list(out.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stops_within_half_a_second(images: Path, tmp_path: Path, number: int) -> None:
+    took = []
+    for attempt in range(3):  # on a busy machine the system itself can be late
+        out = tmp_path / str(attempt)
+        process = start(out, *LONG, "--root", images, "--epochs", 1000, *OFTEN)
+        wait_for_checkpoint(out, process)
+        began = time.monotonic()
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+        took.append(time.monotonic() - began)
+        assert process.returncode == 128 + number
+        assert "--resume" in stderr.splitlines()[-1]
+        assert "Traceback" not in stderr
+        assert "model.conv1.weight" in pydl.load(out / "checkpoint.safetensors")
+        if took[-1] < 0.5:
+            return
+    pytest.fail(f"seconds until the end: {took}")
+
+
+def test_resume_refuses_other_options(few_images: Path, tmp_path: Path) -> None:
+    options = ["--data", "mnist", "--arch", "mlp", "--root", few_images, "--epochs", 1]
+    assert demo(tmp_path, *options)[0] == 0
+    code, _, stderr = demo(tmp_path, *options, "--resume", "--seed", 1, "--lr", 0.5)
+    assert code == 2
+    assert "was made with lr=0.003, seed=0, this run has lr=0.5, seed=1" in stderr
+    code, _, stderr = demo(tmp_path, *options, "--resume", "--epochs", 2)
+    assert code == 2
+    assert "epochs=1" in stderr
+    assert "only --schedule step can be prolonged" in stderr
+
+
+def test_a_schedule_in_steps_can_be_prolonged(few_images: Path, tmp_path: Path) -> None:
+    options = ["--arch", "mlp", "--root", few_images, "--schedule", "step"]
+    whole = train(tmp_path / "whole", *options, "--epochs", 2)
+    train(tmp_path / "parts", *options, "--epochs", 1)
+    parts = train(tmp_path / "parts", *options, "--epochs", 2, "--resume")
+    again = train(tmp_path / "parts", *options, "--epochs", 2, "--resume")  # nothing is left to do
+    assert whole["weights_sha256"] == parts["weights_sha256"] == again["weights_sha256"]
+    code, _, stderr = demo(
+        tmp_path / "parts", "--data", "mnist", *options, "--epochs", 1, "--resume"
+    )
+    assert code == 2
+    assert "has 2 epochs" in stderr
+
+
+# ---- what can go wrong
+
+
+def test_auto_falls_back_to_the_digits(tmp_path: Path) -> None:
+    options = ["--root", tmp_path / "nothing", "--arch", "mlp", "--epochs", 3]
+    code, stdout, stderr = demo(tmp_path / "out", *options)
+    assert code == 0, stderr
+    first = stdout.splitlines()[0]
+    assert first == (
+        "MNIST cannot be had (--data mnist says why): training on the small UCI digits instead."
+    )
+    assert result(stdout)["data"] == "digits"
+    assert result(stdout)["test_accuracy"] > 0.8
+
+
+def test_mnist_that_is_missing_or_damaged(few_images: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = demo(tmp_path, "--data", "mnist", "--root", tmp_path / "nothing")
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("mnist_cnn: mnist was not found. Looked into:")
+    assert "--data digits" in stderr
+    assert "Traceback" not in stderr
+    damaged = write_images(tmp_path, 20, 10)
+    (damaged / "train-labels-idx1-ubyte").write_bytes(b"nonsense")
+    code, _, stderr = demo(tmp_path, "--data", "auto", "--root", damaged)
+    assert code == 2
+    assert "not an IDX file" in stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "cuda"], "no CUDA"),
+        (["--epochs", 0], "--epochs must be at least 1"),
+        (["--batch-size", -1], "--batch-size must be at least 1"),
+    ],
+)
+def test_options_that_do_not_work(tmp_path: Path, options: list[object], message: str) -> None:
+    code, stdout, stderr = demo(tmp_path, *options)
+    assert (code, stdout) == (2, "")
+    assert message in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DEMO.parent))
+    import _command_line
+
+    with pytest.raises(_command_line.UserError, match=r'pip install "pydl-nn\[demos\]"'):
+        _command_line.require("json", "no_such_module")
+
+
+def test_help_is_made_of_the_comments(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(DEMO.parent))
+    import _command_line
+    import mnist_cnn
+
+    with pytest.raises(SystemExit):
+        _command_line.parse(mnist_cnn.Config, "what it does", ["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "passes over the training images (default: 12)" in text
+    assert "--no-pictures do not write PNG files" in text
+    config = _command_line.parse(mnist_cnn.Config, "", ["--lr", "0.5", "--no-pictures"])
+    assert config == mnist_cnn.Config(lr=0.5, pictures=False)
+
+
+# ---- the real thing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [3, 12])
+def test_reaches_its_target_on_mnist(data_folder: Path, tmp_path: Path, epochs: int) -> None:
+    code, stdout, stderr = demo(
+        tmp_path, "--data", "mnist", "--root", data_folder, "--epochs", epochs, "--check"
+    )
+    assert code == 0, stdout + stderr
