@@ -45,7 +45,7 @@ std::shared_ptr<Storage> allocate(size_t bytes);
 
 MemoryStats memory_stats();
 void reset_peak_memory();
-void empty_cache();                        // returns the shared pool's free blocks to the system
-void fail_allocation_after(int64_t n);     // tests: the n-th allocation from now fails
+void empty_cache();                     // returns the shared pool's free blocks to the system
+void fail_allocation_after(int64_t n);  // tests: the n-th allocation from now fails
 
 }  // namespace pydl

@@ -66,7 +66,8 @@ void choose_isa(const std::string& forced) {
   if (found) return;
   std::string names;
   for (const std::string& name : available_isas()) names += " " + name;
-  throw std::invalid_argument("PYDL_ISA=" + forced + ": not available here; choose one of:" + names);
+  throw std::invalid_argument("PYDL_ISA=" + forced +
+                              ": not available here; choose one of:" + names);
 }
 
 const char* isa_name() { return chosen->name; }
