@@ -10,11 +10,11 @@ mnist: $(VENV)/demos.stamp
 test: $(VENV)/test.stamp
 	$(VENV)/bin/pytest $(ARGS)
 
-# The tests need the demos too, so each stamp is one `pip install` of the extra it names.
+# Each stamp is one `pip install` of the extra it names; [test] holds [demos].
 $(VENV)/%.stamp: $(SOURCES)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet ".[$*]"
-	touch $@
+	touch $@ $(if $(filter test,$*),$(VENV)/demos.stamp)
 
 clean:
 	rm -rf build dist $(VENV)

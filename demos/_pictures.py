@@ -42,7 +42,7 @@ def learning_curves(losses: Array, learned: Array, tests: Array) -> Figure:
     )
     left.plot(epochs, tests[:, 0], "o-", color="tab:orange", label="test")
     left.set(title="Loss", xlabel="epoch", ylabel="cross entropy", yscale="log")
-    right.plot(epochs, 100 * learned, "o-", color="tab:blue", label="training (with dropout)")
+    right.plot(epochs, 100 * learned, "o-", color="tab:blue", label="while training")
     right.plot(epochs, 100 * tests[:, 1], "o-", color="tab:orange", label="test")
     right.set(title=f"Accuracy: {tests[-1, 1]:.2%} on the test images", xlabel="epoch", ylabel="%")
     for axes in (left, right):

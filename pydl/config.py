@@ -6,7 +6,17 @@ import os
 
 import numpy as np
 
-from . import _native
+try:
+    from . import _native
+except ImportError as error:
+    _here = os.path.dirname(__file__)
+    if any(name.startswith("_native.") and name != "_native.pyi" for name in os.listdir(_here)):
+        raise  # it is there, and says itself why it cannot be used
+    raise ImportError(
+        f"pydl has no native module in {_here}: this looks like the source folder. Start Python in "
+        "another folder, where the installed pydl is found, or build in place with "
+        "tools/dev_build.sh"
+    ) from error
 
 __all__ = ["__version__", "num_threads", "set_num_threads", "show_config"]
 

@@ -15,6 +15,12 @@ def device(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Work in an empty folder: in the repository, `python -c` would find the sources first."""
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> Iterator[None]:
     """Each test starts the random streams anew and leaves the number of threads as it was."""

@@ -1,7 +1,8 @@
 // exp, log, tanh and their kin, written once over a lane type V: Vec on the CPU, float in CUDA.
-// Not a libm: float32, at most 4 ulp, denormal arguments count as zero. Range reduction as in Cody
-// and Waite, "Software Manual for the Elementary Functions" (1980); the coefficients are minimax
-// fits (Lawson's iteration) of our own. Included inside the namespace of an ISA.
+// Not a libm: float32, denormal arguments count as zero; measured at most 3 ulp, gelu's tail 6 (67
+// without a fused multiply-add, where gelu is below 1e-29). Range reduction as in Cody and Waite,
+// "Software Manual for the Elementary Functions" (1980); the coefficients are minimax fits
+// (Lawson's iteration) of our own. Included inside the namespace of an ISA.
 #pragma once
 #include "cpu/vec.h"
 

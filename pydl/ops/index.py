@@ -144,7 +144,7 @@ def nonzero(mask: Tensor) -> tuple[Tensor, ...]:
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
-    """x[index] by NumPy's rules.
+    """x[index] by NumPy's rules, but that an integer beside index tensors is taken first.
 
     Leading slices with step 1 share memory, everything else is a copy. A mask waits for the device.
     """

@@ -416,6 +416,8 @@ def copy_(x: Tensor, source: Tensor) -> Tensor:
     from .reduce import expand
 
     refuse_recorded(x, "copy_")
+    if source.data is x.data:
+        return x
     source = source.detach()
     if source.device is not x.device:  # cast first: float64 exists on the numpy device only
         source = to_device(cast(source, x.dtype), x.device)
