@@ -17,7 +17,8 @@ from . import dtypes
 from .device import Device, RawArray
 from .dtypes import DType
 from .op import Op
-from .tensor import Tensor, _spread
+from .ops.create import empty, empty_like
+from .tensor import Tensor
 
 __all__ = ["get_rng_state", "manual_seed", "rand", "randint", "randn", "randperm", "set_rng_state"]
 
@@ -60,11 +61,6 @@ def set_rng_state(rng_state: tuple[int, int], device: str | Device = "cpu") -> N
     where.to_numpy(state(where))[:] = rng_state
 
 
-def _new(shape: tuple[Any, ...], dtype: DType, device: str | Device) -> Tensor:
-    where = _devices.device(device)
-    return Tensor(where.empty(_spread(shape), dtype), where)
-
-
 def rand(
     *shape: Any,
     dtype: DType = dtypes.float32,
@@ -72,7 +68,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1), 24 random bits each."""
-    t = _new(shape, dtype, device)
+    t = empty(*shape, dtype=dtype, device=device)
     t.device.kernels.rand(t.data, state(t.device), 0.0, 1.0)
     return t.requires_grad_() if requires_grad else t
 
@@ -84,7 +80,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Normal numbers with mean 0 and deviation 1 (Box and Muller, 1958)."""
-    t = _new(shape, dtype, device)
+    t = empty(*shape, dtype=dtype, device=device)
     t.device.kernels.randn(t.data, state(t.device), 0.0, 1.0)
     return t.requires_grad_() if requires_grad else t
 
@@ -99,14 +95,14 @@ def randint(
     """
     if not 0 < high - low <= 2**32:
         raise ValueError(f"randint: [{low}, {high}) is empty or longer than 2^32")
-    t = _new((shape,), dtypes.int64, device)
+    t = empty(shape, dtype=dtypes.int64, device=device)
     t.device.kernels.randint(t.data, state(t.device), low, high)
     return t
 
 
 def randperm(n: int, device: str | Device = "cpu") -> Tensor:
     """The numbers 0 to n - 1, int64, in random order."""
-    t = _new((n,), dtypes.int64, device)
+    t = empty(n, dtype=dtypes.int64, device=device)
     t.device.kernels.randperm(t.data, state(t.device))
     return t
 
@@ -115,8 +111,8 @@ class Dropout(Op):
     p: float
 
     def forward(self, x: Tensor) -> Tensor:
-        y = _new((x.shape,), x.dtype, x.device)
-        mask = _new((x.shape,), dtypes.bool_, x.device)
+        y = empty_like(x)
+        mask = empty(x.shape, dtype=dtypes.bool_, device=x.device)
         x.device.kernels.dropout(x.data, state(x.device), y.data, mask.data, self.p)
         self.save(mask)
         return y
@@ -131,7 +127,7 @@ class DropoutBackward(Op):
     p: float
 
     def forward(self, gy: Tensor, mask: Tensor) -> Tensor:
-        gx = _new((gy.shape,), gy.dtype, gy.device)
+        gx = empty_like(gy)
         gy.device.kernels.dropout_backward(gy.data, mask.data, gx.data, self.p)
         self.save(mask)
         return gx
