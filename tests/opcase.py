@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import pydl
-from pydl import Tensor
+from pydl import Tensor, ops
 from pydl.autograd import grad
 
 Array = npt.NDArray[Any]
@@ -213,6 +213,22 @@ class Refusal:
     call: Callable[[str], Any]
     error: type[Exception]
     message: str
+
+
+def ones(*shape: int) -> Callable[[str], Tensor]:
+    return lambda device: ops.ones(*shape, device=device)
+
+
+def refused(
+    op: str, fn: Callable[..., Any], *shapes: tuple[int, ...], error: type[Exception] = ValueError,
+    message: str,
+) -> Refusal:  # fmt: skip
+    """`fn` of float32 ones of such shapes."""
+    return Refusal(op, lambda d: fn(*(ops.ones(s, device=d) for s in shapes)), error, message)
+
+
+def ids(shape: tuple[int, ...], value: int, device: str) -> Tensor:
+    return ops.full(shape, value, device=device)
 
 
 def given(fn: Callable[..., Any], *arguments: Any, **options: Any) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases.elementwise import BINARY, UNARY
 from opcase import (
     TAILS,
     TINY,
@@ -21,7 +22,7 @@ from opcase import (
     output_gradient,
     run,
 )
-from opcases import BINARY, CASES, ERRORS, KERNELS, UNARY
+from opcases import CASES, ERRORS, KERNELS
 
 import pydl
 from pydl import Tensor, _native, dtypes, ops

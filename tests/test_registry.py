@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from cases.elementwise import BINARY, UNARY
 from opcase import output_gradient, run
-from opcases import BINARY, CASES, ERRORS, KERNELS, UNARY
+from opcases import CASES, ERRORS, KERNELS
 from test_stub import kernel_signatures
 
 import pydl

@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 
 #include "bindings/checks.h"
+#include "core/args/movement.h"
 
 namespace pydl {
 

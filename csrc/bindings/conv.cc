@@ -1,5 +1,8 @@
 // Convolution (forward, gradient of the input, gradient of the weight), im2col and col2im.
+#include "core/args/conv.h"
+
 #include "bindings/windows.h"
+#include "core/args/gemm.h"
 
 namespace pydl {
 

@@ -1,4 +1,6 @@
 // Elementwise kernels: every unary and binary name of the lists in csrc/ops, and where.
+#include "core/args/elementwise.h"
+
 #include "bindings/checks.h"
 #include "bindings/strides.h"
 #include "ops/binary_list.h"

@@ -1,4 +1,6 @@
 // Take and gather along the middle dimension of x (outer, n, inner), with their gradients.
+#include "core/args/index.h"
+
 #include "bindings/checks.h"
 
 namespace pydl {

@@ -1,4 +1,6 @@
 // Cross entropy of logits x (N, C, ...) and class ids target (N, ...).
+#include "core/args/loss.h"
+
 #include "bindings/checks.h"
 
 namespace pydl {

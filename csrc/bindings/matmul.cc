@@ -1,5 +1,6 @@
 // The matrix product.
 #include "bindings/checks.h"
+#include "core/args/gemm.h"
 
 namespace pydl {
 

@@ -1,4 +1,6 @@
 // Kernels that move or make elements: copy with strides, cast, fill, arange.
+#include "core/args/movement.h"
+
 #include <string.h>
 
 #include "bindings/array.h"

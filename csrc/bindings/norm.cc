@@ -1,5 +1,8 @@
 // Batch normalisation, softmax and log-softmax, forward and backward.
+#include "core/args/norm.h"
+
 #include "bindings/checks.h"
+#include "core/args/softmax.h"
 
 namespace pydl {
 

@@ -1,4 +1,6 @@
 // Multi-tensor optimizer steps: lists of arrays, cut into launches of kMaxTensors.
+#include "core/args/optim.h"
+
 #include <algorithm>
 #include <vector>
 

@@ -1,4 +1,6 @@
 // Pooling of planes: max, average, adaptive average.
+#include "core/args/pool.h"
+
 #include "bindings/windows.h"
 
 namespace pydl {

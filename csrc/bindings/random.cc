@@ -1,4 +1,6 @@
 // Random numbers and dropout. `state` is int64 (2,): seed and offset, advanced by the kernel.
+#include "core/args/random.h"
+
 #include <math.h>
 
 #include "bindings/checks.h"

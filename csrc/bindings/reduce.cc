@@ -1,4 +1,6 @@
 // Reductions of x (outer, n, inner) to out (outer, inner).
+#include "core/args/reduce.h"
+
 #include "bindings/checks.h"
 
 namespace pydl {

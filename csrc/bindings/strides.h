@@ -3,7 +3,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "core/kernels.h"
+#include "core/limits.h"
 
 namespace pydl {
 

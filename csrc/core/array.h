@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/dtype.h"
-#include "core/kernels.h"
+#include "core/limits.h"
 #include "core/pool.h"
 
 namespace pydl {

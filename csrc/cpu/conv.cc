@@ -5,6 +5,8 @@
 // are the B of the micro-kernel and the pixels are broadcast from where they lie. Where channels
 // are few, lanes run along pixels (conv_pixels.h).
 // Source: Chetlur et al., cuDNN (2014), implicit GEMM.
+#include "core/args/conv.h"
+
 #include "cpu/conv_pass.h"
 #include "cpu/conv_pixels.h"
 #include "cpu/conv_whole.h"

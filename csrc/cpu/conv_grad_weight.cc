@@ -3,6 +3,7 @@
 //
 // The roles of cpu/conv.cc turned: lanes are output channels (gy, transposed while packing), rows
 // are weight elements, and a row's value at a pixel is broadcast from where it lies in the image.
+#include "core/args/conv.h"
 #include "cpu/conv_block.h"
 #include "cpu/conv_whole.h"
 #include "cpu/kernels_isa.h"

@@ -2,6 +2,8 @@
 // gradient with stride s is s * s passes, one per phase of the input pixels, so that no zero is
 // multiplied. Source: Dumoulin, Visin, A guide to convolution arithmetic (2016), section 4.
 #pragma once
+#include "core/args/conv.h"
+#include "core/args/gemm.h"
 #include "cpu/conv_block.h"
 
 namespace pydl {

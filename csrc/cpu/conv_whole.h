@@ -1,6 +1,8 @@
 // Convolutions whose kernel covers the whole image: one output pixel per image, plain matrix
 // products over (N, C*H*W). Ends of CNNs and beginnings of generators.
 #pragma once
+#include "core/args/conv.h"
+#include "core/args/gemm.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {

@@ -1,5 +1,7 @@
 // Elementwise kernels: unary, unary_backward, binary with broadcasting, where. The formulas are in
 // ops/unary.h and ops/binary.h; this file has only the loops.
+#include "core/args/elementwise.h"
+
 #include <math.h>
 #include <string.h>
 

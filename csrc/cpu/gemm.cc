@@ -1,6 +1,8 @@
 // Matrix products C = act(alpha * op(A) op(B) + bias + C) for every shape: tiles of C, packed
 // panels, K split where C is small. Not the micro-kernel, which is cpu/gemm_tile.h.
 // Source: Van Zee, van de Geijn, BLIS (2015).
+#include "core/args/gemm.h"
+
 #include "cpu/gemm_tile.h"
 #include "cpu/kernels_isa.h"
 

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/args/conv.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {

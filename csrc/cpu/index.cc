@@ -1,5 +1,7 @@
 // Take (one index for all rows) and gather (one index per element) with their gradients. An index
 // outside [0, n) reads as zero and receives no gradient; the caller has resolved negative ones.
+#include "core/args/index.h"
+
 #include <stdint.h>
 #include <string.h>
 

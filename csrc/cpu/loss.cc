@@ -1,5 +1,7 @@
 // Cross entropy of logits (N, C, S) with class ids (N, S): log-softmax and the negative log
 // likelihood in one kernel, unreduced, and its gradient. Formulas: core/kernels.h.
+#include "core/args/loss.h"
+
 #include "cpu/softmax_rows.h"
 
 namespace pydl {

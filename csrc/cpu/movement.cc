@@ -1,5 +1,7 @@
 // Kernels that move or convert elements: copy (strides on both sides), cast, fill, arange. No
 // arithmetic on values. Transpositions go through 64 x 64 tiles of 16-byte register transposes.
+#include "core/args/movement.h"
+
 #include <string.h>
 
 #include "core/half.h"

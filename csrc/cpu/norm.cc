@@ -2,6 +2,8 @@
 // workspace is needed. S > 1 walks rows of S; S = 1 (BatchNorm1d) puts channels into the lanes.
 // Statistics: mean and centred squares of short chunks, still in cache, merged by Chan, Golub and
 // LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+#include "core/args/norm.h"
+
 #include <math.h>
 #include <stdint.h>
 

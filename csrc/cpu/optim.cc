@@ -1,11 +1,12 @@
 // Multi-tensor optimizer steps: one sweep over each parameter with its gradient and states, by the
 // rules of ops/optim.h. Constants of a step are computed in float64 and rounded once.
-#include "ops/optim.h"
+#include "core/args/optim.h"
 
 #include <math.h>
 #include <stdint.h>
 
 #include "cpu/kernels_isa.h"
+#include "ops/optim.h"
 
 namespace pydl {
 namespace PYDL_ISA {

@@ -1,6 +1,8 @@
 // Max, average and adaptive average pooling of planes (H, W) to (OH, OW), forward and backward.
 // Rows of the output are walked; columns whose window lies inside the plane go by vectors of
 // neighbouring outputs (stride 1 or 2), the rest one by one. Rules at the edges are torch's.
+#include "core/args/pool.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

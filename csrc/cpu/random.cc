@@ -1,5 +1,7 @@
 // Random fills, permutations and dropout from the Philox stream of core/philox.h. A piece computes
 // its own blocks of the stream, so the numbers do not depend on who computes them.
+#include "core/args/random.h"
+
 #include <stdint.h>
 
 #include "core/philox.h"

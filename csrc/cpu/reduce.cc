@@ -2,6 +2,8 @@
 // `width` accumulators are folded over n as a binary tree whose leaves are kLeaf rows, so the error
 // of a sum grows with log n. Where inner is 1, the row itself is read as a matrix of kLanes
 // columns, and the lanes are folded at the end.
+#include "core/args/reduce.h"
+
 #include <math.h>
 
 #include "cpu/kernels_isa.h"

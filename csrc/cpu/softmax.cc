@@ -1,5 +1,7 @@
 // softmax and log-softmax of (outer, n, inner) over n, with their derivatives. The maximum is
 // subtracted first; a row of -inf gives NaN, as 0 / 0.
+#include "core/args/softmax.h"
+
 #include <string.h>
 
 #include "cpu/softmax_rows.h"

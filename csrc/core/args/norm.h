@@ -1,0 +1,38 @@
+// Normalisation. The rules of all kernels: core/kernels.h.
+#pragma once
+#include <stdint.h>
+
+namespace pydl {
+
+// x (N, C, S). Training: statistics of the batch; saves mean, rstd (C); updates running_* (unless
+// null): r = (1 - momentum) * r + momentum * value, the variance unbiased. Not training: mean and
+// rstd are computed from running_* into `mean`, `rstd`.
+struct BatchNormArgs {
+  int64_t N, C, S;
+  int32_t training;
+  float momentum, eps;
+  const float* x;
+  const float* weight;  // may be null
+  const float* bias;    // may be null
+  float* y;
+  float* mean;
+  float* rstd;
+  float* running_mean;  // may be null when training
+  float* running_var;
+};
+
+// gx may be null; gweight, gbias (C) are always written. training as above.
+struct BatchNormBackwardArgs {
+  int64_t N, C, S;
+  int32_t training;
+  const float* gy;
+  const float* x;
+  const float* weight;  // may be null
+  const float* mean;
+  const float* rstd;
+  float* gx;
+  float* gweight;
+  float* gbias;
+};
+
+}  // namespace pydl

@@ -1,0 +1,18 @@
+// Pooling. The rules of all kernels: core/kernels.h.
+#pragma once
+#include <stdint.h>
+
+namespace pydl {
+
+// `planes` images of (H, W) to (OH, OW). Windows may hang over the edge (ceil_mode, padding).
+struct PoolArgs {
+  int64_t planes, H, W, OH, OW, KH, KW;
+  int64_t stride_h, stride_w, pad_h, pad_w, dil_h, dil_w;  // dilation: max only
+  int32_t count_include_pad;                               // average only
+  int64_t divisor;                                         // average only; 0 = window size
+  const float* x;                                          // forward: x; backward: gy
+  float* y;          // forward: y; backward: gx (fully written)
+  int32_t* indices;  // max: h * W + w of the winner, first of equals, NaN wins; in for backward
+};
+
+}  // namespace pydl

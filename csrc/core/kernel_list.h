@@ -1,0 +1,51 @@
+// Every kernel with the type of its arguments, and every function that gives the bytes of a
+// kernel's `work`. The table, its entries and the declarations of each ISA follow from these two
+// lists.
+#pragma once
+
+// clang-format off
+#define PYDL_KERNEL_LIST(X) \
+  X(unary, UnaryArgs) \
+  X(unary_backward, UnaryBackwardArgs) \
+  X(binary, BinaryArgs) \
+  X(where, WhereArgs) \
+  X(copy, CopyArgs) \
+  X(cast, CastArgs) \
+  X(fill, FillArgs) \
+  X(arange, ArangeArgs) \
+  X(reduce, ReduceArgs) \
+  X(gemm, GemmArgs) \
+  X(conv2d, Conv2dArgs) \
+  X(conv2d_grad_input, Conv2dArgs) \
+  X(conv2d_grad_weight, Conv2dArgs) \
+  X(im2col, Im2colArgs) \
+  X(col2im, Im2colArgs) \
+  X(max_pool, PoolArgs) \
+  X(max_pool_backward, PoolArgs) \
+  X(avg_pool, PoolArgs) \
+  X(avg_pool_backward, PoolArgs) \
+  X(adaptive_avg_pool, PoolArgs) \
+  X(adaptive_avg_pool_backward, PoolArgs) \
+  X(batch_norm, BatchNormArgs) \
+  X(batch_norm_backward, BatchNormBackwardArgs) \
+  X(softmax, SoftmaxArgs) \
+  X(softmax_backward, SoftmaxBackwardArgs) \
+  X(cross_entropy, CrossEntropyArgs) \
+  X(cross_entropy_backward, CrossEntropyBackwardArgs) \
+  X(take, TakeArgs) \
+  X(take_backward, TakeBackwardArgs) \
+  X(gather, GatherArgs) \
+  X(gather_backward, GatherBackwardArgs) \
+  X(random, RandomArgs) \
+  X(dropout, DropoutArgs) \
+  X(dropout_backward, DropoutBackwardArgs) \
+  X(optim, OptimArgs)
+
+// A function of the problem alone.
+#define PYDL_WORK_LIST(X) \
+  X(reduce_work, ReduceArgs) \
+  X(gemm_work, GemmArgs) \
+  X(conv2d_work, Conv2dArgs) \
+  X(conv2d_grad_input_work, Conv2dArgs) \
+  X(conv2d_grad_weight_work, Conv2dArgs)
+// clang-format on

@@ -1,0 +1,1 @@
+"""The op cases, one family a file: see tests/opcases.py."""
