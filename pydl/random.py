@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from . import device as _devices
 from . import dtypes
 from .device import Device, RawArray
+from .device import device as find_device
 from .dtypes import DType
 from .op import Op
 from .ops.create import empty, empty_like
@@ -50,14 +50,14 @@ def manual_seed(seed: int) -> None:
 
 def get_rng_state(device: str | Device = "cpu") -> tuple[int, int]:
     """(seed, offset) of a device's stream: all that a resumed run needs."""
-    where = _devices.device(device)
+    where = find_device(device)
     seed, offset = where.to_numpy(state(where)).tolist()
     return seed, offset
 
 
 def set_rng_state(rng_state: tuple[int, int], device: str | Device = "cpu") -> None:
     """Continue the stream where `get_rng_state` was called."""
-    where = _devices.device(device)
+    where = find_device(device)
     where.to_numpy(state(where))[:] = rng_state
 
 

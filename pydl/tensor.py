@@ -1,6 +1,6 @@
 """Tensor: a device array, its gradient and its place on the tape.
 
-The methods are names for the ops in pydl/ops; nothing is computed here.
+Nothing is computed here: methods are ops of pydl/ops (see methods.py).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from . import dtypes
 from . import op as tape
 from .device import Device, RawArray, Shape, device
 from .dtypes import DType
+from .methods import Methods
 
 __all__ = ["Tensor"]
 
 Scalar = float | int | bool
 
 
-class Tensor:
+class Tensor(Methods):
     """An n-dimensional array of one element type on one device.
 
     Attributes:
@@ -305,10 +306,6 @@ class Tensor:
         """Overwrite every element with 0, in place."""
         return self.fill_(0)
 
-    def clone(self) -> Tensor:
-        """A copy that passes gradients through."""
-        return ops.clone(self)
-
     def __deepcopy__(self, memo: dict[int_type, Any]) -> Tensor:
         if self.node is not None:
             raise RuntimeError("deepcopy: this tensor is on the tape; use detach() first")
@@ -385,109 +382,7 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return ops.index.getitem(self, index)
 
-    # ---- elementwise
-
-    def exp(self) -> Tensor:
-        """See `pydl.exp`."""
-        return ops.exp(self)
-
-    def log(self) -> Tensor:
-        """See `pydl.log`."""
-        return ops.log(self)
-
-    def sqrt(self) -> Tensor:
-        """See `pydl.sqrt`."""
-        return ops.sqrt(self)
-
-    def square(self) -> Tensor:
-        """See `pydl.square`."""
-        return ops.square(self)
-
-    def abs(self) -> Tensor:
-        """See `pydl.abs`."""
-        return ops.abs(self)
-
-    def sign(self) -> Tensor:
-        """See `pydl.sign`."""
-        return ops.sign(self)
-
-    def reciprocal(self) -> Tensor:
-        """See `pydl.reciprocal`."""
-        return ops.reciprocal(self)
-
-    def pow(self, exponent: Any) -> Tensor:
-        """See `pydl.pow`."""
-        return ops.pow(self, exponent)
-
-    def clip(self, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
-        """See `pydl.clip`."""
-        return ops.clip(self, min, max)
-
-    clamp = clip
-
-    def relu(self) -> Tensor:
-        """See `pydl.nn.functional.relu`."""
-        return ops.relu(self)
-
-    def sigmoid(self) -> Tensor:
-        """See `pydl.nn.functional.sigmoid`."""
-        return ops.sigmoid(self)
-
-    def tanh(self) -> Tensor:
-        """See `pydl.nn.functional.tanh`."""
-        return ops.tanh(self)
-
-    def softmax(self, dim: int_type = -1) -> Tensor:
-        """See `pydl.nn.functional.softmax`."""
-        return ops.softmax(self, dim)
-
-    def log_softmax(self, dim: int_type = -1) -> Tensor:
-        """See `pydl.nn.functional.log_softmax`."""
-        return ops.log_softmax(self, dim)
-
-    # ---- reductions
-
-    def sum(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.sum`."""
-        return ops.sum(self, dim, keepdim)
-
-    def mean(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.mean`."""
-        return ops.mean(self, dim, keepdim)
-
-    def var(self, dim: Dims = None, correction: int_type = 1, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.var`."""
-        return ops.var(self, dim, correction, keepdim)
-
-    def std(self, dim: Dims = None, correction: int_type = 1, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.std`."""
-        return ops.std(self, dim, correction, keepdim)
-
-    def max(self, dim: int_type | None = None, keepdim: bool_type = False) -> Any:
-        """See `pydl.max`."""
-        return ops.max(self, dim, keepdim)
-
-    def min(self, dim: int_type | None = None, keepdim: bool_type = False) -> Any:
-        """See `pydl.min`."""
-        return ops.min(self, dim, keepdim)
-
-    def argmax(self, dim: int_type | None = None, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.argmax`."""
-        return ops.argmax(self, dim, keepdim)
-
-    def argmin(self, dim: int_type | None = None, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.argmin`."""
-        return ops.argmin(self, dim, keepdim)
-
-    def any(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.any`."""
-        return ops.any(self, dim, keepdim)
-
-    def all(self, dim: Dims = None, keepdim: bool_type = False) -> Tensor:
-        """See `pydl.all`."""
-        return ops.all(self, dim, keepdim)
-
-    # ---- shape
+    # ---- ops that take a shape or dimensions as one tuple or spread out
 
     def reshape(self, *shape: Any) -> Tensor:
         """See `pydl.reshape`."""
@@ -495,17 +390,13 @@ class Tensor:
 
     view = reshape
 
-    def flatten(self, start_dim: int_type = 0, end_dim: int_type = -1) -> Tensor:
-        """See `pydl.flatten`."""
-        return ops.flatten(self, start_dim, end_dim)
-
     def permute(self, *dims: Any) -> Tensor:
         """See `pydl.permute`."""
         return ops.permute(self, _spread(dims))
 
-    def transpose(self, dim0: int_type, dim1: int_type) -> Tensor:
-        """See `pydl.transpose`."""
-        return ops.transpose(self, dim0, dim1)
+    def expand(self, *shape: Any) -> Tensor:
+        """See `pydl.expand`."""
+        return ops.expand(self, _spread(shape))
 
     @property
     def T(self) -> Tensor:
@@ -513,26 +404,6 @@ class Tensor:
         if self.ndim != 2:
             raise ValueError(f"T: expected a matrix, got shape {self.shape}; use permute")
         return ops.permute(self, (1, 0))
-
-    def squeeze(self, dim: int_type | None = None) -> Tensor:
-        """See `pydl.squeeze`."""
-        return ops.squeeze(self, dim)
-
-    def unsqueeze(self, dim: int_type) -> Tensor:
-        """See `pydl.unsqueeze`."""
-        return ops.unsqueeze(self, dim)
-
-    def expand(self, *shape: Any) -> Tensor:
-        """See `pydl.expand`."""
-        return ops.expand(self, _spread(shape))
-
-    def gather(self, dim: int_type, index: Tensor) -> Tensor:
-        """See `pydl.gather`."""
-        return ops.gather(self, dim, index)
-
-    def matmul(self, other: Tensor) -> Tensor:
-        """See `pydl.matmul`."""
-        return ops.matmul(self, other)
 
 
 # Names that Tensor's own methods shadow inside the class.

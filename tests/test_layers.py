@@ -186,30 +186,30 @@ def test_clip_grad_norm(device):
         params[1].grad = pydl.tensor([0.0, -4.0], device=device)
 
     give()
-    assert nn.clip_grad_norm_(params, 10.0).item() == 5.0
+    assert nn.utils.clip_grad_norm_(params, 10.0).item() == 5.0
     assert params[1].grad.numpy().tolist() == [0.0, -4.0]
     assert nn.utils.clip_grad_norm_(iter(params), 1.0).item() == 5.0
     np.testing.assert_allclose(params[0].grad.numpy(), [0.6, 0.0], rtol=1e-6)
     np.testing.assert_allclose(params[1].grad.numpy(), [0.0, -0.8], rtol=1e-6)
     give()
-    assert nn.clip_grad_norm_(params, 1.0, math.inf).item() == 4.0
+    assert nn.utils.clip_grad_norm_(params, 1.0, math.inf).item() == 4.0
     np.testing.assert_allclose(params[0].grad.numpy(), [0.75, 0.0], rtol=1e-6)
     give()
-    assert nn.clip_grad_norm_(params, 3.5, 1).item() == pytest.approx(7.0)
+    assert nn.utils.clip_grad_norm_(params, 3.5, 1).item() == pytest.approx(7.0)
     np.testing.assert_allclose(params[1].grad.numpy(), [0.0, -2.0], rtol=1e-6)
-    assert nn.clip_grad_norm_(params[2], 1.0).item() == 0.0
+    assert nn.utils.clip_grad_norm_(params[2], 1.0).item() == 0.0
     params[2].grad = pydl.tensor([math.nan, 1.0], device=device)
     with pytest.raises(ValueError, match="norm of the gradients is nan"):
-        nn.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
+        nn.utils.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
 
 
 def test_clipping_gradients_that_two_parameters_share(device):
     a, b = (pydl.zeros(2, device=device, requires_grad=True) for _ in range(2))
     (a + b).sum().backward()
-    nn.clip_grad_norm_([a, b], 1.0)
+    nn.utils.clip_grad_norm_([a, b], 1.0)
     for p in (a, b):
         np.testing.assert_allclose(p.grad.numpy(), [0.5, 0.5], rtol=1e-5)
-    nn.clip_grad_value_([a, b], 0.25)
+    nn.utils.clip_grad_value_([a, b], 0.25)
     assert a.grad.numpy().tolist() == [0.25, 0.25]
 
 

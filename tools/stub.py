@@ -1,19 +1,24 @@
-"""Writes the generated part of pydl/_native.pyi: one signature per elementwise function.
+"""Writes the generated part of pydl/_native.pyi (one signature per elementwise function), and
+pydl/methods.pyi (the ops that are methods of Tensor).
 
 Usage: python tools/stub.py [--check]. With --check nothing is written, and the exit status is 1
-where the file differs from what would be written, or lacks or invents a name of the module.
+where a file differs from what would be written, or lacks or invents a name of the module.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
 from pathlib import Path
 
 from pydl import _native
+from pydl.methods import Methods
 
-STUB = Path(__file__).resolve().parent.parent / "pydl" / "_native.pyi"
+PACKAGE = Path(__file__).resolve().parent.parent / "pydl"
+STUB = PACKAGE / "_native.pyi"
+METHODS = PACKAGE / "methods.pyi"
 WIDTH = 100
 PARAMETERS = "p0: float = 0.0, p1: float = 0.0"
 
@@ -53,27 +58,63 @@ def generate(text: str) -> str:
     return text
 
 
+METHODS_HEAD = '''"""Written by tools/stub.py from the ops marked `@method`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from .device import Device, Shape
+from .dtypes import DType
+from .tensor import Dims, MinMax, Scalar, Tensor
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+def method(fn: _Function, name: str | None = None) -> _Function: ...
+
+class Methods:
+'''
+
+
+def methods() -> str:
+    """The stub of pydl/methods.py: each op without its first parameter."""
+    text = METHODS_HEAD
+    for name, fn in sorted(vars(Methods).items()):
+        if not inspect.isfunction(fn):
+            continue
+        node = ast.parse(inspect.getsource(fn)).body[0]
+        assert isinstance(node, ast.FunctionDef)
+        first = (node.args.posonlyargs or node.args.args)[0]
+        first.arg, first.annotation = "self", None
+        returns = ast.unparse(node.returns) if node.returns else "Any"
+        arguments, tail = ast.unparse(node.args), f" -> {returns}: ...\n"
+        line = f"    def {name}({arguments})"
+        if len(line + tail) > WIDTH + 1:
+            line = f"    def {name}(\n        {arguments}\n    )"
+        text += line + tail
+    return text
+
+
 def missing(text: str) -> list[str]:
     """Complaints about public names that only the module or only the stub has."""
     kinds = (ast.FunctionDef, ast.ClassDef)
     ours = {node.name for node in ast.parse(text).body if isinstance(node, kinds)}
     theirs = {name for name in dir(_native) if not name.startswith("_")}
-    return [f"{name} is not in the stub" for name in sorted(theirs - ours)] + [
-        f"{name} is not in the module" for name in sorted(ours - theirs)
+    return [f"{name} is not in {STUB.name}" for name in sorted(theirs - ours)] + [
+        f"{name} of {STUB.name} is not in the module" for name in sorted(ours - theirs)
     ]
 
 
 def main() -> int:
-    """Writes or checks the stub."""
-    old = STUB.read_text()
-    new = generate(old)
-    complaints = missing(new)
-    if "--check" not in sys.argv[1:]:
-        STUB.write_text(new)
-    elif old != new:
-        complaints.append("out of date: run python tools/stub.py")
+    """Writes or checks the stubs."""
+    new = {STUB: generate(STUB.read_text()), METHODS: methods()}
+    complaints = missing(new[STUB])
+    for path, text in new.items():
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            complaints.append(f"{path.name} is out of date: run python tools/stub.py")
     for line in complaints:
-        print(f"{STUB.name}: {line}", file=sys.stderr)
+        print(line, file=sys.stderr)
     return 1 if complaints else 0
 
 

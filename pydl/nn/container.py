@@ -7,6 +7,8 @@ from typing import Any, TypeVar, overload
 
 from .module import Module, _modules
 
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
 S = TypeVar("S", bound="_ModuleSequence")
 
 

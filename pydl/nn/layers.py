@@ -14,6 +14,8 @@ from . import functional as F
 from . import init
 from .module import Module, Parameter
 
+__all__ = ["Conv2d", "Dropout", "Flatten", "Identity", "Linear", "Unflatten"]
+
 
 class Linear(Module):
     """y = x w^T + b, w and b drawn from U(-1 / sqrt(in), 1 / sqrt(in)).

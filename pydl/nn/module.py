@@ -16,6 +16,8 @@ from ..op import no_grad
 from ..ops.create import zeros_like
 from ..tensor import Tensor
 
+__all__ = ["Module", "Parameter"]
+
 if TYPE_CHECKING:
     from .summary import Summary
 

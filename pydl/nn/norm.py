@@ -10,6 +10,8 @@ from . import functional as F
 from . import init
 from .module import Module, Parameter
 
+__all__ = ["BatchNorm1d", "BatchNorm2d"]
+
 
 class BatchNorm(Module):
     """What both share: y = (x - mean) / sqrt(var + eps) * weight + bias, for each channel.

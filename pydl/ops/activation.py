@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
 from .arithmetic import exp, square, where
@@ -84,6 +85,7 @@ class Softplus(Unary):
         return where(self.p0 * s > self.p1, 0.0, self.p0 * sig * (1.0 - sig))
 
 
+@method
 def relu(x: Tensor) -> Tensor:
     """max(x, 0); the derivative at 0 is 0.
 
@@ -106,11 +108,13 @@ def step(x: Tensor) -> Tensor:
     return Step.apply(x)
 
 
+@method
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + e^-x)."""
     return Sigmoid.apply(x)
 
 
+@method
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent."""
     return Tanh.apply(x)
@@ -194,11 +198,13 @@ class SoftmaxBackward(Op):
         return y * (ggx - back), ggx * (gy - mixed) - gy * back
 
 
+@method
 def softmax(x: Tensor, dim: int = -1) -> Tensor:
     """e^x / sum(e^x) along `dim`, without overflow."""
     return Softmax.apply(x, dim=_softmax_dim("softmax", x, dim))
 
 
+@method
 def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
     """x - log(sum(e^x)) along `dim`, without overflow."""
     return LogSoftmax.apply(x, dim=_softmax_dim("log_softmax", x, dim))

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import DType
+from ..methods import method
 from ..op import Op
 from ..tensor import Scalar, Tensor
 from .create import empty
@@ -97,6 +98,7 @@ def neg(x: Tensor) -> Tensor:
     return Neg.apply(x)
 
 
+@method
 def abs(x: Tensor) -> Tensor:
     """|x|; the derivative at 0 is 0."""
     if not x.dtype.is_floating:
@@ -104,36 +106,43 @@ def abs(x: Tensor) -> Tensor:
     return Abs.apply(x)
 
 
+@method
 def sign(x: Tensor) -> Tensor:
     """-1, 0 or 1, by the sign of x."""
     return Sign.apply(x)
 
 
+@method
 def exp(x: Tensor) -> Tensor:
     """e^x."""
     return Exp.apply(x)
 
 
+@method
 def log(x: Tensor) -> Tensor:
     """The natural logarithm: -inf at 0, NaN below."""
     return Log.apply(x)
 
 
+@method
 def sqrt(x: Tensor) -> Tensor:
     """The square root: NaN below 0."""
     return Sqrt.apply(x)
 
 
+@method
 def square(x: Tensor) -> Tensor:
     """x * x."""
     return Square.apply(x) if x.dtype.is_floating else mul(x, x)
 
 
+@method
 def reciprocal(x: Tensor) -> Tensor:
     """1 / x."""
     return Reciprocal.apply(x)
 
 
+@method
 def clip(x: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
     """x limited to [min, max]; the derivative is 1 inside and on the limits, 0 outside.
 
@@ -150,7 +159,7 @@ def clip(x: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Ten
     return Clip.apply(x, p0=low, p1=high)
 
 
-clamp = clip
+clamp = method(clip, "clamp")
 
 
 # ---- two arguments
@@ -274,6 +283,7 @@ def div(a: Any, b: Any) -> Tensor:
     return Div.apply(*operands("div", a, b, floating=True))
 
 
+@method
 def pow(a: Any, b: Any) -> Tensor:
     """a to the power b, with broadcasting; integers are computed as float32."""
     if isinstance(a, Tensor) and isinstance(b, (int, float)):

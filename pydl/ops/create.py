@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import device as _devices
 from .. import dtypes
 from ..device import Device
+from ..device import device as find_device
 from ..dtypes import DType
 from ..tensor import Scalar, Tensor, _spread
 
@@ -81,7 +81,7 @@ def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Ten
     if not array.flags.writeable:
         raise ValueError("from_numpy: array is read-only; use pydl.tensor, which copies")
     dtypes.of_numpy(array.dtype)
-    where = _devices.device(device)
+    where = find_device(device)
     return Tensor(where.from_numpy(array), where)
 
 
@@ -95,7 +95,7 @@ def from_dlpack(source: Any) -> Tensor:
 
 def empty(*shape: Any, dtype: DType = dtypes.float32, device: str | Device = "cpu") -> Tensor:
     """A tensor with undefined contents."""
-    where = _devices.device(device)
+    where = find_device(device)
     return Tensor(where.empty(_spread(shape), dtype), where)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..device import Shape
+from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
 from .arithmetic import eq, where
@@ -102,6 +103,7 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     return Take.apply(x, _wrap("index_select", index, x.shape[d]), dim=d)
 
 
+@method
 def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """out[i, j, k] = x[index[i, j, k], j, k] for dim 0, and so on.
 

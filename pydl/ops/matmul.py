@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
 from .create import empty
@@ -53,6 +54,7 @@ def gemm(a: Tensor, b: Tensor, trans_a: bool = False, trans_b: bool = False) -> 
     return Gemm.apply(a, b, trans_a=trans_a, trans_b=trans_b)
 
 
+@method
 def matmul(a: Tensor, b: Tensor) -> Tensor:
     """The matrix product, by NumPy's rules: vectors, matrices, and batches that broadcast.
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from .. import dtypes
 from ..device import Shape
 from ..dtypes import DType
+from ..methods import method
 from ..op import Op
 from ..tensor import Dims, MinMax, Tensor
 from .create import empty
@@ -118,6 +119,7 @@ class Sum(Op):
         return expand(reshape(gy, without(self.shape, self.dims, True)), self.shape)
 
 
+@method
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The sum over `dim` (all by default); integers and bools are summed as int64.
 
@@ -132,6 +134,7 @@ def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     return Sum.apply(x, dims=dims, keepdim=keepdim, scale=1.0)
 
 
+@method
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The mean over `dim` (all by default); NaN where there is nothing.
 
@@ -224,6 +227,7 @@ def prod(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     return Prod.apply(x, dims=dims, keepdim=keepdim)
 
 
+@method
 def var(x: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """The variance over `dim` (all by default), divided by n - correction."""
     dims = normal_dims("var", dim, x.ndim)
@@ -232,6 +236,7 @@ def var(x: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False)
     return sum(centred * centred, dims, keepdim) * (1.0 / n if n else float("nan"))
 
 
+@method
 def std(x: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """The standard deviation over `dim` (all by default): the square root of `var`."""
     return var(x, dim, correction, keepdim).sqrt()
@@ -281,6 +286,7 @@ class Arg(Op):
         return reduced(self.kernel, x, (self.dim,), shape, dtypes.int64)
 
 
+@method
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is along `dim`, or in the flattened tensor; int64.
 
@@ -289,6 +295,7 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return _arg("argmax", x, dim, keepdim)
 
 
+@method
 def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is along `dim`, or in the flattened tensor; int64.
 
@@ -304,6 +311,7 @@ def _arg(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     return reshape(index, (1,) * x.ndim) if keepdim and dim is None else index
 
 
+@method
 def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest element; NaN wins.
 
@@ -316,6 +324,7 @@ def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     )
 
 
+@method
 def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest element; as `max`."""
     return (
@@ -345,11 +354,13 @@ class AnyAll(Op):
         return reduced(self.kernel, x, self.dims, shape, dtypes.bool_)
 
 
+@method
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether any element is not 0, as bool."""
     return _any_all("reduce_any", x, dim, keepdim)
 
 
+@method
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether no element is 0, as bool."""
     return _any_all("reduce_all", x, dim, keepdim)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import device as _devices
 from ..device import Device, Shape
+from ..device import device as find_device
 from ..dtypes import DType
+from ..methods import method
 from ..op import Op, is_grad_enabled
 from ..tensor import Tensor
 from .create import empty, zeros
@@ -97,6 +98,7 @@ def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
     return x if shape == x.shape else Reshape.apply(x, shape=shape)
 
 
+@method
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim to end_dim as one."""
     if x.ndim == 0:
@@ -111,6 +113,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
 
+@method
 def squeeze(x: Tensor, dim: int | None = None) -> Tensor:
     """Without the dimensions of length 1, or without one of them."""
     if dim is None:
@@ -119,6 +122,7 @@ def squeeze(x: Tensor, dim: int | None = None) -> Tensor:
     return reshape(x, x.shape[:d] + x.shape[d + 1 :]) if x.shape[d] == 1 else x
 
 
+@method
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """With a new dimension of length 1 at `dim`."""
     d = normal_dim("unsqueeze", dim, x.ndim + 1)
@@ -156,6 +160,7 @@ def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     return Permute.apply(x, dims=order)
 
 
+@method
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged."""
     order = list(range(x.ndim))
@@ -386,7 +391,7 @@ class ToDevice(Op):
 
 def to_device(x: Tensor, target: str | Device) -> Tensor:
     """A copy on another device; itself where it is there already."""
-    where = _devices.device(target)
+    where = find_device(target)
     return x if x.device is where else ToDevice.apply(x, target=where)
 
 
@@ -398,6 +403,7 @@ class Clone(Op):
         return gy
 
 
+@method
 def clone(x: Tensor) -> Tensor:
     """A copy that passes gradients through."""
     return Clone.apply(x)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from ..tensor import Tensor
 from .optimizer import Bucket, Group, Optimizer
 
+__all__ = ["Adam", "AdamW"]
+
 
 class Adam(Optimizer):
     """Steps of the size of the learning rate, from running means of g and g^2.

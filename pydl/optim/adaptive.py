@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from ..tensor import Tensor
 from .optimizer import Bucket, Group, Optimizer
 
+__all__ = ["Adadelta", "Adagrad", "RMSprop"]
+
 
 class Adagrad(Optimizer):
     """Divides by the root of the sum of all squared gradients.

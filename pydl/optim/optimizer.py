@@ -17,6 +17,8 @@ from ..op import enable_grad
 from ..ops.create import empty_like, full, zeros_like
 from ..tensor import Tensor
 
+__all__ = ["Optimizer", "flatten_state", "unflatten_state"]
+
 Group = dict[str, Any]
 
 

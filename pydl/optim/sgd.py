@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from ..tensor import Tensor
 from .optimizer import Bucket, Group, Optimizer
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and Nesterov's variant.

@@ -11,6 +11,8 @@ from ..ops.create import zeros
 from ..ops.shape import concat
 from ..tensor import Tensor
 
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
 
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
