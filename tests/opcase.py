@@ -29,6 +29,23 @@ TAILS = (0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 100, 1003)  # lengths around thos
 BIG = 100_003  # several pieces of work, and a tail
 
 
+# What a public op makes of each element type; the types that a rule leaves out raise TypeError.
+Rule = dict[str, str]
+INTEGERS = ("int64", "int32", "uint8")
+NATIVE = ("float32", *INTEGERS, "bool")
+HALVES = ("float16", "bfloat16")
+FLOATING: Rule = {"float32": "float32"}
+PROMOTED: Rule = dict.fromkeys(NATIVE, "float32")  # integers and bools become float32
+NUMBERS: Rule = {t: t for t in ("float32", *INTEGERS)}
+SAME: Rule = {t: t for t in NATIVE}
+STORED: Rule = {t: t for t in (*NATIVE, *HALVES)}  # elements are moved, nothing is computed
+INTEGRAL: Rule = {t: t for t in INTEGERS}
+BITS: Rule = {t: t for t in (*INTEGERS, "bool")}
+SUMMED: Rule = {**dict.fromkeys(NATIVE, "int64"), "float32": "float32"}
+TO_BOOL: Rule = dict.fromkeys(NATIVE, "bool")
+TO_INT64: Rule = dict.fromkeys(NATIVE, "int64")
+
+
 @dataclass(frozen=True)
 class OpCase:
     """One call of one public function.
