@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from . import op as tape
 from .ops.create import ones_like, zeros_like
@@ -17,8 +18,9 @@ def grad(
     grad_outputs: Sequence[Tensor] | Tensor | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Tensor, ...]:
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
     """d outputs / d inputs, `.grad` left alone.
 
     Args:
@@ -27,7 +29,13 @@ def grad(
         grad_outputs: the gradient of each output, of its shape; ones by default for one element.
         retain_graph: keep the saved tensors; `create_graph` by default.
         create_graph: make the gradients differentiable.
-        allow_unused: give zeros for an input that the outputs do not depend on.
+        allow_unused: give None for an input that the outputs do not depend on; `materialize_grads`
+            by default.
+        materialize_grads: give zeros instead of None.
+
+    Returns:
+        One gradient per input, of its shape. Only what leads from the outputs to the inputs is
+        walked, and freed.
 
     Raises:
         RuntimeError: an input does not require a gradient, or is not used.
@@ -52,9 +60,15 @@ def grad(
             raise ValueError(f"grad: gradient of shape {gy.shape} for an output of shape {y.shape}")
     keep = create_graph if retain_graph is None else retain_graph
     found = tape.backward(outputs, grad_outputs, keep, create_graph, inputs)
-    results = []
-    for i, x in enumerate(inputs):
-        if id(x) not in found and not allow_unused:
-            raise RuntimeError(f"grad: the outputs do not depend on input {i}; see allow_unused")
-        results.append(found[id(x)] if id(x) in found else zeros_like(x))
+    results = [found.get(id(x.node or x)) for x in inputs]
+    if not (materialize_grads if allow_unused is None else allow_unused):
+        for i, g in enumerate(results):
+            if g is None:
+                raise RuntimeError(
+                    f"grad: the outputs do not depend on input {i}; see allow_unused"
+                )
+    if materialize_grads:
+        return tuple(
+            zeros_like(x) if g is None else g for x, g in zip(inputs, results, strict=True)
+        )
     return tuple(results)

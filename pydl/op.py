@@ -181,12 +181,14 @@ def backward(
         inputs: where given, collect gradients of these tensors only and leave every `.grad` alone.
 
     Returns:
-        With `inputs`, the gradients by `id` of the input; otherwise empty, as leaves accumulate
-        into `.grad`.
+        With `inputs`, the gradients by `id` of the input's node (of a leaf: of itself); otherwise
+        empty, as leaves accumulate into `.grad`.
     """
     pending: dict[Op | Tensor, Tensor] = {}
     heap: list[tuple[int, Op]] = []
-    wanted = {id(t.node or t): id(t) for t in inputs} if inputs is not None else {}
+    starts = [root.node or root for root in roots]
+    wanted = {id(t.node or t) for t in inputs or ()}
+    useful = None if inputs is None else _leading_to(wanted, starts)
     found: dict[int, Tensor] = {}
     taken = {id(g.version) for g in gradients}  # memory that another `.grad` or the caller holds
 
@@ -202,16 +204,21 @@ def backward(
             heapq.heappush(heap, (-target.seq, target))
 
     with set_grad_enabled(create_graph):
-        for root, gradient in zip(roots, gradients, strict=True):
-            push(root.node or root, gradient)
+        for start, gradient in zip(starts, gradients, strict=True):
+            push(start, gradient)
         while heap:
             op = heapq.heappop(heap)[1]
             gradient = pending.pop(op)
             if id(op) in wanted:
-                found[wanted[id(op)]] = gradient
+                found[id(op)] = gradient
             if op.retained is not None:
                 op.retained[0] = _accumulated(op.retained[0], gradient, taken)
-            results = op.backward(gradient)
+            if useful is None:
+                results = op.backward(gradient)
+            elif useful.isdisjoint(op.parents):
+                continue  # it is wanted itself, and nothing before it
+            else:
+                results = _narrowed(op, gradient, useful)
             if not isinstance(results, tuple):
                 results = (results,)
             for parent, result in zip(op.parents, results, strict=True):
@@ -221,9 +228,39 @@ def backward(
         for leaf, gradient in pending.items():  # only leaves are left
             if inputs is None:
                 leaf.grad = _accumulated(leaf.grad, gradient, taken)  # type: ignore[union-attr]
-            elif id(leaf) in wanted:
-                found[wanted[id(leaf)]] = gradient
+            else:
+                found[id(leaf)] = gradient
     return found
+
+
+def _leading_to(wanted: set[int], starts: Sequence[Op | Tensor]) -> set[Any]:
+    """What is wanted, and every op from which a way leads to it."""
+    seen = set(starts)
+    todo = list(seen)
+    while todo:
+        op = todo.pop()
+        for parent in op.parents if isinstance(op, Op) else ():
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                todo.append(parent)
+    useful: set[Any] = {node for node in seen if id(node) in wanted}
+    for op in sorted((n for n in seen if isinstance(n, Op)), key=lambda op: op.seq):
+        if not useful.isdisjoint(op.parents):
+            useful.add(op)
+    return useful
+
+
+def _narrowed(op: Op, gradient: Tensor, useful: set[Any]) -> Any:
+    """`op.backward` for useful parents alone."""
+    needs = op.needs
+    op.needs = tuple(parent in useful for parent in op.parents)
+    try:
+        results = op.backward(gradient)
+    finally:
+        op.needs = needs
+    results = results if isinstance(results, tuple) else (results,)
+    pairs = zip(results, op.parents, strict=True)
+    return tuple(result if parent in useful else None for result, parent in pairs)
 
 
 def _accumulated(known: Tensor | None, gradient: Tensor, taken: set[int]) -> Tensor:

@@ -230,6 +230,7 @@ class Tensor(Methods):
         gradient: Tensor | None = None,
         retain_graph: bool_type = False,
         create_graph: bool_type = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Accumulate d self / d leaf into `.grad` of every leaf that requires it.
 
@@ -237,6 +238,7 @@ class Tensor(Methods):
             gradient: gradient of self, of its shape; may be left out for one element.
             retain_graph: keep the saved tensors for another call.
             create_graph: record the walk, for second derivatives.
+            inputs: where given, accumulate into these tensors alone.
 
         Raises:
             RuntimeError: nothing here requires a gradient, or a saved tensor is gone or changed.
@@ -254,7 +256,14 @@ class Tensor(Methods):
             raise ValueError(
                 f"backward: gradient has shape {gradient.shape}, the tensor {self.shape}"
             )
-        tape.backward([self], [gradient], retain_graph or create_graph, create_graph)
+        keep = retain_graph or create_graph
+        if isinstance(inputs, Tensor):
+            inputs = [inputs]
+        found = tape.backward([self], [gradient], keep, create_graph, inputs)
+        for x in inputs or ():
+            g = found.get(id(x.node or x))
+            if g is not None:
+                x.grad = g.clone() if x.grad is None else x.grad + g
 
     def detach(self) -> Tensor:
         """The same memory, off the tape."""

@@ -379,10 +379,65 @@ def test_grad_of_what_is_between(device: str) -> None:
 def test_grad_of_several_outputs_and_unused_inputs(device: str) -> None:
     x, other = leaf(2.0, device), leaf([1.0, 1.0], device)
     gx, gother = grad([x * x, x * 3.0], [x, other], allow_unused=True)
-    assert gx.item() == 7
-    assert gother.tolist() == [0, 0]
+    assert (gx.item(), gother) == (7, None)
+    gx, gother = grad([x * x, x * 3.0], [x, other], materialize_grads=True)
+    assert (gx.item(), gother.tolist()) == (7, [0, 0])
     a, b = x * x, x * 3.0
     assert grad([a, b], x, [pydl.tensor(10.0, device=device)] * 2)[0].item() == 70
+
+
+def test_grad_walks_only_what_leads_to_the_inputs() -> None:
+    walked = []
+
+    class Noting(Op):
+        def forward(self, x: Tensor) -> Tensor:
+            self.save(x)
+            return pydl.clone(x)
+
+        def backward(self, gy: Tensor) -> Tensor:
+            walked.append(self.saved[0].item())
+            return gy
+
+    a, b = leaf(1.0), leaf(2.0)
+    below, beside = Noting.apply(a), Noting.apply(b)
+    between = below * 3.0
+    y = Noting.apply(between) * beside
+    (g,) = grad(y, between)
+    assert (g.item(), walked) == (2, [3])
+    walked.clear()
+    (g,) = grad(below * 1.0, a)  # below was neither walked nor freed
+    assert (g.item(), walked) == (1, [1])
+
+
+def test_grad_asks_an_op_for_what_is_wanted_alone() -> None:
+    asked = []
+
+    class Product(Op):
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            self.save(a, b)
+            return (a.detach() * b.detach()).clone()
+
+        def backward(self, gy: Tensor) -> tuple[Tensor, Tensor]:
+            asked.append(self.needs)
+            a, b = self.saved
+            return gy * b, gy * a
+
+    a, b = leaf(2.0), leaf(3.0)
+    y = Product.apply(a, b)
+    assert grad(y, b, retain_graph=True)[0].item() == 2
+    y.backward()
+    assert asked == [(False, True), (True, True)]
+    assert (a.grad.item(), b.grad.item()) == (3, 2)
+
+
+def test_backward_into_some_leaves(device: str) -> None:
+    a, b = leaf([1.0, 2.0], device), leaf([3.0, 4.0], device)
+    for _ in range(2):
+        (a * b).sum().backward(inputs=[b])
+    assert a.grad is None
+    assert b.grad.tolist() == [2, 4]
+    (a * b).sum().backward(inputs=a)
+    assert a.grad.tolist() == [3, 4]
 
 
 # ---- second derivatives

@@ -92,9 +92,9 @@ def twice(case: Any) -> None:
     wanted = [x for x in xs if x.requires_grad]
     y = case.fn(*xs)
     gy = output_gradient(case, y).requires_grad_()
-    for g in grad(y, wanted, gy, create_graph=True, allow_unused=True):
+    for g in grad(y, wanted, gy, create_graph=True, materialize_grads=True):
         if g.requires_grad:
-            grad(g, [gy], pydl.ones_like(g), retain_graph=True, allow_unused=True)
+            grad(g, [gy], pydl.ones_like(g), retain_graph=True, materialize_grads=True)
 
 
 def test_every_op_has_a_case(reached: Reached) -> None:
