@@ -14,7 +14,7 @@ from opcases import CASES
 import pydl
 from pydl import Tensor, ops
 from pydl.autograd import grad
-from pydl.testing import gradcheck
+from pydl.testing import gradcheck, gradgradcheck, numerical_grad
 
 SMOOTH = [case for case in CASES if case.differentiable]
 SMALL = [case for case in SMOOTH if case.small]
@@ -34,28 +34,11 @@ def test_gradient_is_the_derivative(case: OpCase) -> None:
     assert gradcheck(case.fn, case.tensors("numpy"))
 
 
-def first_derivative(case: OpCase, count: int) -> Any:
-    """The gradients as one function of the inputs and of the output's gradient."""
-
-    def fn(*tensors: Tensor) -> Tensor:
-        xs, gy = tensors[:count], tensors[count]
-        # A copy of each, as gradcheck hands in values without a gradient for what it moves.
-        with pydl.enable_grad():
-            inputs = [x if x.requires_grad or not wanted else x.detach().requires_grad_()
-                      for x, wanted in zip(xs, flags, strict=True)]  # fmt: skip
-            wanted_inputs = [x for x, wanted in zip(inputs, flags, strict=True) if wanted]
-            found = grad(case.fn(*inputs), wanted_inputs, gy, create_graph=True, materialize_grads=True)
-            return ops.cat([g.reshape(-1) for g in found])
-
-    flags = [x.requires_grad for x in case.tensors("numpy")]
-    return fn
-
-
 @pytest.mark.parametrize("case", [c for c in SMALL if c.twice], ids=named)
 def test_second_gradient_is_the_derivative_of_the_first(case: OpCase) -> None:
     xs = case.tensors("numpy")
     gy = output_gradient(case, case.fn(*xs)).requires_grad_()
-    assert gradcheck(first_derivative(case, len(xs)), [*xs, gy])
+    assert gradgradcheck(case.fn, xs, gy)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +71,31 @@ def test_gradcheck_wants_float64() -> None:
         gradcheck(ops.exp, [ops.ones(3, requires_grad=True)])
     with pytest.raises(ValueError, match="gradcheck: no input requires a gradient"):
         gradcheck(ops.exp, [ops.ones(3)])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numerical_grad_of_the_textbook(dtype: Any) -> None:
+    x = pydl.from_numpy(np.array([[3.0, 4.0], [0.0, 2.0]], dtype), "numpy")
+    g = numerical_grad(lambda t: ops.square(t).sum(), x)
+    assert (g.shape, g.dtype) == (x.shape, x.dtype)
+    np.testing.assert_allclose(g.numpy(), 2 * x.numpy(), atol=2e-3 if dtype is np.float32 else 1e-8)
+    weighted = numerical_grad(ops.square, x, grad_output=ops.full_like(x, 3.0))
+    np.testing.assert_allclose(weighted.numpy(), 6 * x.numpy(), atol=1e-2)
+    with pytest.raises(TypeError, match=r"^numerical_grad: expected a floating tensor, got int64"):
+        numerical_grad(ops.square, ops.arange(3))
+
+
+def test_gradgradcheck_finds_a_wrong_second_derivative() -> None:
+    class WrongTwice(pydl.op.Op):
+        def forward(self, x: Tensor) -> Tensor:
+            self.save(x)
+            return ops.square(x.detach())
+
+        def backward(self, gy: Tensor) -> Tensor:
+            return gy * 2.0 * self.saved[0].detach()  # right, but a constant for the next one
+
+    x = pydl.from_numpy(np.ones(3), "numpy").requires_grad_()
+    assert gradcheck(lambda t: WrongTwice.apply(t), [x])
+    with pytest.raises(AssertionError, match="gradcheck: gradient of input 0"):
+        gradgradcheck(lambda t: WrongTwice.apply(t), [x])
+    assert gradgradcheck(lambda t: ops.exp(t) * t, [x])
