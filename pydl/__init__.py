@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import random as random
+from .anomaly import *
 from .autograd import *
 from .config import *
 from .config import __version__ as __version__

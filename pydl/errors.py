@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["FormatError"]
+__all__ = ["AnomalyError", "FormatError"]
+
+
+class AnomalyError(RuntimeError):
+    """A NaN or Inf came up while `pydl.detect_anomaly` was on."""
 
 
 class FormatError(ValueError):

@@ -32,7 +32,7 @@ ABSTRACT = {Unary, PiecewiseLinear, Binary, Comparison, Extreme}
 
 def subclasses(cls: type[Op]) -> Iterator[type[Op]]:
     for sub in cls.__subclasses__():
-        if sub.__module__.startswith("pydl."):
+        if sub.__module__.startswith("pydl.") and sub.__module__ != "pydl.anomaly":
             yield sub
             yield from subclasses(sub)
 
