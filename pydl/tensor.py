@@ -5,8 +5,8 @@ Nothing is computed here: methods are ops of pydl/ops (see methods.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from .dtypes import DType
 from .methods import Methods
 
 __all__ = ["Tensor"]
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 Scalar = float | int | bool
 
@@ -295,6 +298,19 @@ class Tensor(Methods):
             raise RuntimeError("retain_grad: this tensor does not require a gradient")
         if self.node is not None:
             self.node.retained = self._grad
+
+    def graph(self, names: Mapping[str, Tensor] | None = None) -> Graph:
+        """The recorded graph that leads here, as a picture.
+
+        Args:
+            names: what to call tensors in it, such as `dict(model.named_parameters())`.
+
+        Returns:
+            A `Graph` with `.dot` (Graphviz), `.svg` and `.save("graph.svg")`; notebooks show it.
+        """
+        from .graph import graph
+
+        return graph(self, names)
 
     def mark_changed(self) -> None:
         """Note an in-place change, so that a backward which needs the old values fails loudly."""
