@@ -169,6 +169,8 @@ SAMPLES: dict[str, Callable[[Maker], tuple[Any, ...]]] = {
     ),
     "adaptive_avg_pool2d": lambda m: (m.f(2 * m.s, 3, 9, 8), m.f(2 * m.s, 3, 4, 3)),
     "adaptive_avg_pool2d_backward": lambda m: (m.f(2 * m.s, 3, 4, 3), m.f(2 * m.s, 3, 9, 8)),
+    "edge_pad": lambda m: (m.f(2 * m.s, 5, 6), m.f(2 * m.s, 8, 7), 2, -1, "reflect"),
+    "edge_pad_backward": lambda m: (m.f(2 * m.s, 8, 7), m.f(2 * m.s, 5, 6), 2, -1, "circular"),
     "batch_norm": lambda m: (
         m.f(4 * m.s, 5, 7),
         m.f(5),

@@ -65,6 +65,7 @@ PYBIND11_MODULE(_native, m) {
   bind_matmul(m);
   bind_conv(m);
   bind_pool(m);
+  bind_pad(m);
   bind_norm(m);
   bind_loss(m);
   bind_index(m);

@@ -26,6 +26,8 @@
   X(avg_pool_backward, PoolArgs) \
   X(adaptive_avg_pool, PoolArgs) \
   X(adaptive_avg_pool_backward, PoolArgs) \
+  X(edge_pad, PadArgs) \
+  X(edge_pad_backward, PadArgs) \
   X(batch_norm, BatchNormArgs) \
   X(batch_norm_backward, BatchNormBackwardArgs) \
   X(softmax, SoftmaxArgs) \

@@ -9,4 +9,5 @@ from .layers import *
 from .loss import *
 from .module import *
 from .norm import *
+from .padding import *
 from .pooling import *

@@ -6,6 +6,6 @@ from ..ops.index import one_hot as one_hot
 from ..ops.loss import *
 from ..ops.matmul import linear as linear
 from ..ops.norm import *
+from ..ops.pad import *
 from ..ops.pool import *
-from ..ops.shape import pad as pad
 from ..random import dropout as dropout

@@ -8,6 +8,7 @@ from .index import *
 from .loss import *
 from .matmul import *
 from .norm import *
+from .pad import *
 from .pool import *
 from .reduce import *
 from .shape import *

@@ -13,8 +13,8 @@ from ..device import Shape
 from ..op import Op
 from ..tensor import Tensor
 from .create import empty
+from .pad import pad
 from .reduce import sum
-from .shape import pad
 
 __all__ = [
     "conv2d",

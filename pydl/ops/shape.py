@@ -24,7 +24,6 @@ __all__ = [
     "flatten",
     "flip",
     "narrow",
-    "pad",
     "permute",
     "reshape",
     "squeeze",
@@ -303,54 +302,6 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         if x.shape != tensors[0].shape:
             raise ValueError(f"stack: tensor {i} has shape {x.shape}, tensor 0 {tensors[0].shape}")
     return cat([unsqueeze(x, dim) for x in tensors], normal_dim("stack", dim, tensors[0].ndim + 1))
-
-
-class Pad(Op):
-    """x inside a larger array of `value`."""
-
-    before: tuple[int, ...]
-    shape: Shape
-    value: float
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.inner = x.shape
-        out = empty(self.shape, dtype=x.dtype, device=x.device)
-        x.device.kernels.fill(out.data, self.value)
-        strides = row_major(self.shape)
-        place(x, out, strides, sum(b * s for b, s in zip(self.before, strides, strict=True)))
-        return out
-
-    def backward(self, gy: Tensor) -> Tensor:
-        return slices(gy, [slice(b, b + n) for b, n in zip(self.before, self.inner, strict=True)])
-
-
-def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """x with a border.
-
-    Args:
-        x: any shape.
-        pad: (left, right, top, bottom, ...): before and after each dimension, the last one first.
-            Negative numbers cut off.
-        mode: "constant".
-        value: of the border.
-    """
-    if mode != "constant":
-        raise ValueError(f"pad: mode {mode!r} is not supported; pydl has 'constant'")
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise ValueError(f"pad: {tuple(pad)} does not fit the {x.ndim} dimensions of {x.shape}")
-    missing = x.ndim - len(pad) // 2
-    before = [0] * missing + list(pad[-2::-2])
-    after = [0] * missing + list(pad[-1::-2])
-    shape = tuple(b + n + a for b, n, a in zip(before, x.shape, after, strict=True))
-    if min(shape, default=0) < 0:
-        raise ValueError(f"pad: {tuple(pad)} cuts more than there is of {x.shape}")
-    cut = [
-        slice(max(-b, 0), n - max(-a, 0)) for b, n, a in zip(before, x.shape, after, strict=True)
-    ]
-    inner = slices(x, cut)
-    if inner.shape == shape:
-        return inner
-    return Pad.apply(inner, before=tuple(max(b, 0) for b in before), shape=shape, value=value)
 
 
 # ---- other types, other places

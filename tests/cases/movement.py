@@ -25,10 +25,6 @@ def movement() -> Iterable[OpCase]:
         ("narrow[1]", given(ops.narrow, 1, 1, 2), (3, 4)),
         ("flip[0]", given(ops.flip, 0), (5, 3)),
         ("flip[both]", given(ops.flip, (0, 1)), (33, 17)),
-        ("pad[one]", given(ops.pad, (1, 2)), (3, 4)),
-        ("pad[two, value]", given(ops.pad, (1, 0, 2, 3), value=1.5), (2, 3, 4)),
-        ("pad[cut]", given(ops.pad, (-1, 2, 0, -1)), (3, 4)),
-        ("pad[big]", given(ops.pad, (1, 1, 1, 1)), (9, 5, 41, 43)),
         ("transpose[0, 1]", given(ops.transpose, 0, 1), (3, 4)),
         ("transpose[big]", given(ops.transpose, 0, 1), (301, 257)),
         ("permute[2, 0, 1]", given(ops.permute, (2, 0, 1)), (2, 3, 4)),
@@ -91,7 +87,4 @@ ERRORS: tuple[Refusal, ...] = (
     Refusal("cat", lambda d: ops.cat([ops.ones(2, device=d), ids((2,), 1, d)]), TypeError,
             "^cat: tensor 1 is int64, tensor 0 float32"),
     refused("stack", lambda *x: ops.stack(x), (2, 3), (2, 4), message="^stack: tensor 1 has"),
-    refused("pad", lambda x: ops.pad(x, (1, 1), "reflect"), (3,), message="^pad: mode 'reflect'"),
-    refused("pad", lambda x: ops.pad(x, (1,)), (3,), message=r"^pad: \(1,\) does not fit"),
-    refused("pad", lambda x: ops.pad(x, (-2, -2)), (3,), message=r"^pad: \(-2, -2\) cuts"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from .matmul import *
 from .memory import *
 from .norm import *
 from .optim import *
+from .pad import *
 from .pool import *
 from .random import *
 from .reduce import *

@@ -18,6 +18,8 @@ def copy(
     dst_offset: int,
     dst_strides: Sequence[int],
 ) -> None:
+    if 0 in shape:
+        return
     _strided(dst, shape, dst_offset, dst_strides)[...] = _strided(
         src, shape, src_offset, src_strides
     )
