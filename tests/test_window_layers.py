@@ -51,5 +51,5 @@ def test_a_layer_is_its_function(layer: Layer) -> None:
 
 
 def test_a_padding_has_a_number_for_each_side() -> None:
-    with pytest.raises(ValueError, match="^ZeroPad2d: padding is an int or 4 of them, got "):
+    with pytest.raises(ValueError, match=r"^ZeroPad2d: padding is an int or 4 of them, got "):
         nn.ZeroPad2d((1, 2))

@@ -57,7 +57,7 @@ void edge_pad(const Array& x, const Array& y, int64_t top, int64_t left, const s
 }
 
 void edge_pad_backward(const Array& gy, const Array& gx, int64_t top, int64_t left,
-                  const std::string& mode) {
+                       const std::string& mode) {
   Call call("edge_pad_backward");
   PadArgs a = arguments(call, "gx", gx, "gy", gy, top, left, mode);
   a.x = call.in<float>("gy", gy);
@@ -68,9 +68,10 @@ void edge_pad_backward(const Array& gy, const Array& gx, int64_t top, int64_t le
 }  // namespace
 
 void bind_pad(py::module_& m) {
-  m.def("edge_pad", edge_pad, py::arg("x"), py::arg("y"), py::arg("top"), py::arg("left"), py::arg("mode"));
-  m.def("edge_pad_backward", edge_pad_backward, py::arg("gy"), py::arg("gx"), py::arg("top"), py::arg("left"),
+  m.def("edge_pad", edge_pad, py::arg("x"), py::arg("y"), py::arg("top"), py::arg("left"),
         py::arg("mode"));
+  m.def("edge_pad_backward", edge_pad_backward, py::arg("gy"), py::arg("gx"), py::arg("top"),
+        py::arg("left"), py::arg("mode"));
 }
 
 }  // namespace pydl
