@@ -232,6 +232,7 @@ def conv2d_grad_input(
     padding: tuple[int, int],
     dilation: tuple[int, int],
     groups: int,
+    bias: Array | None = None,
 ) -> None: ...
 def conv2d_grad_weight(
     gy: Array,

@@ -133,7 +133,7 @@ SAMPLES: dict[str, Callable[[Maker], tuple[Any, ...]]] = {
         True,
     ),
     "conv2d": lambda m: (*_conv(m)[:2], m.f(6), m.f(2 * m.s, 6, 5, 8), *GEOMETRY, 2, True),
-    "conv2d_grad_input": lambda m: (_conv(m)[2], *_conv(m)[1::-1], *GEOMETRY, 2),
+    "conv2d_grad_input": lambda m: (_conv(m)[2], *_conv(m)[1::-1], *GEOMETRY, 2, m.f(4)),
     "conv2d_grad_weight": lambda m: (_conv(m)[2], *_conv(m)[:2], *GEOMETRY, 2),
     "im2col": lambda m: (
         m.f(2 * m.s, 4, 9, 8),

@@ -77,12 +77,14 @@ void conv2d(const Array& x, const Array& w, Optional bias, const Array& y, Pair 
 }
 
 void conv2d_grad_input(const Array& gy, const Array& w, const Array& gx, Pair stride, Pair padding,
-                       Pair dilation, int64_t groups) {
+                       Pair dilation, int64_t groups, Optional bias) {
   Call call("conv2d_grad_input");
   Conv2dArgs a =
       geometry(call, {"gx", gx}, {"w", w}, {"gy", gy}, stride, padding, dilation, groups);
+  if (bias != nullptr) call.shape("bias", *bias, {a.C});
   a.gy = call.in<float>("gy", gy);
   a.w = call.in<float>("w", w);
+  a.bias = call.in_or_null<float>("bias", bias);
   a.out = call.out<float>("gx", gx);
   call.run(cpu_table().conv2d_grad_input, a, cpu_table().conv2d_grad_input_work);
 }
@@ -143,7 +145,8 @@ void bind_conv(py::module_& m) {
         py::arg("stride"), py::arg("padding"), py::arg("dilation"), py::arg("groups"),
         py::arg("relu") = false);
   m.def("conv2d_grad_input", conv2d_grad_input, py::arg("gy"), py::arg("w"), py::arg("gx"),
-        py::arg("stride"), py::arg("padding"), py::arg("dilation"), py::arg("groups"));
+        py::arg("stride"), py::arg("padding"), py::arg("dilation"), py::arg("groups"),
+        py::arg("bias") = py::none());
   m.def("conv2d_grad_weight", conv2d_grad_weight, py::arg("gy"), py::arg("x"), py::arg("gw"),
         py::arg("stride"), py::arg("padding"), py::arg("dilation"), py::arg("groups"));
   m.def("im2col", im2col, py::arg("x"), py::arg("col"), py::arg("kernel"), py::arg("stride"),

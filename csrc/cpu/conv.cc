@@ -184,7 +184,7 @@ int64_t conv2d_work(const Conv2dArgs& a) {
 }
 
 void conv2d_grad_input(const Conv2dArgs& a) {
-  if (covers_image(a)) return gemm(whole_grad_input(a));
+  if (covers_image(a)) return whole_grad_input(a);
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {
       Pass p = grad_input_pass(a, y, x);
@@ -195,7 +195,7 @@ void conv2d_grad_input(const Conv2dArgs& a) {
 }
 
 int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
-  if (covers_image(a)) return gemm_work(whole_grad_input(a));
+  if (covers_image(a)) return gemm_work(whole_grad_input_product(a));
   int64_t bytes = 0;
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {

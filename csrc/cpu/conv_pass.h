@@ -92,6 +92,7 @@ inline Pass grad_input_pass(const Conv2dArgs& a, int64_t phase_y, int64_t phase_
   p.w_m = a.KH * a.KW;
   p.w_c = p.M * p.w_m;
   p.w_group = p.g.CI * p.w_c;
+  p.bias = a.bias;
   return p;
 }
 

@@ -42,8 +42,17 @@ inline GemmArgs whole_forward(const Conv2dArgs& a) {
   g.bias_axis = a.bias ? BiasAxis::kCol : BiasAxis::kNone;
   return g;
 }
-inline GemmArgs whole_grad_input(const Conv2dArgs& a) {
+inline GemmArgs whole_grad_input_product(const Conv2dArgs& a) {
   return product(a.N, a.C * a.H * a.W, a.O, false, false, a.gy, a.w, a);
+}
+inline void whole_grad_input(const Conv2dArgs& a) {
+  gemm(whole_grad_input_product(a));
+  if (a.bias == nullptr) return;
+  const int64_t plane = a.H * a.W;
+  for (int64_t i = 0; i < a.N * a.C; ++i) {
+    float* row = a.out + i * plane;
+    for (int64_t j = 0; j < plane; ++j) row[j] += a.bias[i % a.C];
+  }
 }
 inline GemmArgs whole_grad_weight(const Conv2dArgs& a) {
   return product(a.O, a.C * a.H * a.W, a.N, true, false, a.gy, a.x, a);

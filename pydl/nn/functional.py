@@ -2,10 +2,12 @@
 
 from ..ops.activation import *
 from ..ops.conv import *
+from ..ops.conv_transpose import *
 from ..ops.index import one_hot as one_hot
 from ..ops.loss import *
 from ..ops.matmul import linear as linear
 from ..ops.norm import *
 from ..ops.pad import *
 from ..ops.pool import *
+from ..ops.unfold import *
 from ..random import dropout as dropout

@@ -3,6 +3,7 @@
 from .activation import *
 from .arithmetic import *
 from .conv import *
+from .conv_transpose import *
 from .create import *
 from .index import *
 from .loss import *
@@ -12,3 +13,4 @@ from .pad import *
 from .pool import *
 from .reduce import *
 from .shape import *
+from .unfold import *

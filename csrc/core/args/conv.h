@@ -13,7 +13,7 @@ struct Conv2dArgs {
   Act act;
   const float* x;     // forward, grad_weight: input
   const float* w;     // forward, grad_input: input
-  const float* bias;  // forward, may be null
+  const float* bias;  // forward (O), grad_input (C): may be null
   const float* gy;    // grad_input, grad_weight: input
   float* out;         // forward: y; grad_input: gx; grad_weight: gw
   void* work;         // conv2d_*_work_bytes(args)

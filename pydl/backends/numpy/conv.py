@@ -87,10 +87,20 @@ def conv2d(
 
 @quiet
 def conv2d_grad_input(
-    gy: A, w: A, gx: A, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    gy: A,
+    w: A,
+    gx: A,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: A | None = None,
 ) -> None:
+    """With a bias of each channel of gx: the transposed convolution."""
     gcol = _grouped(w, groups).swapaxes(1, 2) @ _grouped_image(gy, groups)
     col2im(gcol, gx, w.shape[2:], stride, padding, dilation)
+    if bias is not None:
+        gx += bias[:, None, None]
 
 
 @quiet
