@@ -1,0 +1,104 @@
+"""The listed differences: the rows of docs/differences-from-pytorch.md, and what their keys mean.
+
+A key is a kind of difference (engine.py: torch-raises, pydl-raises, structure, shape, dtype, values,
+requires-grad, gradient, gradient-raises, ...), alone or followed by ":" and one of PREDICATES. A row
+whose key is "-" describes what no generated case shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .engine import Difference
+from .values import Arr, Call
+
+DOC = Path(__file__).resolve().parents[2] / "docs" / "differences-from-pytorch.md"
+
+
+def tensors(value: Any) -> Iterable[Arr]:
+    """Every tensor in the arguments."""
+    if isinstance(value, Call):
+        yield from tensors(value.args)
+        yield from tensors(value.kwargs)
+    elif isinstance(value, dict):
+        yield from tensors(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from tensors(v)
+    elif isinstance(value, Arr):
+        yield value
+
+
+def _any(test: Callable[[Arr], bool]) -> Callable[[Difference], bool]:
+    return lambda difference: any(test(a) for a in tensors(difference.call))
+
+
+def _special(a: Arr) -> bool:
+    return a.array.dtype.kind == "f" and not bool((abs(a.array) < 1e29).all())
+
+
+PREDICATES: dict[str, Callable[[Difference], bool]] = {
+    "empty": _any(lambda a: a.array.size == 0),
+    "scalar": _any(lambda a: a.array.ndim == 0),
+    "integer": _any(lambda a: a.dtype in ("int64", "int32", "uint8", "bool")),
+    "bool": _any(lambda a: a.dtype == "bool"),
+    "uint8": _any(lambda a: a.dtype == "uint8"),
+    "half": _any(lambda a: a.dtype in ("float16", "bfloat16")),
+    "special": _any(_special),  # NaN, Inf or 1e30
+}
+
+
+@dataclass
+class Row:
+    """One row of the table."""
+
+    functions: tuple[str, ...]
+    kind: str
+    predicate: str
+    line: int
+    hits: int = field(default=0)
+
+    def matches(self, difference: Difference) -> bool:
+        """Whether the row is about this difference."""
+        bare = difference.op.split(".")[-1]
+        named = {"*", bare, difference.op} & set(self.functions)
+        if not named or self.kind != difference.kind:
+            return False
+        return not self.predicate or PREDICATES[self.predicate](difference)
+
+
+def read(path: Path = DOC) -> list[Row]:
+    """The rows with a key.
+
+    Raises:
+        ValueError: a key is unknown.
+    """
+    rows = []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)][1:-1]
+        if len(cells) != 5 or cells[0] in ("function", "") or set(cells[0]) <= set("-: "):
+            continue
+        functions = tuple(n.strip(" `") for n in cells[0].split(","))
+        for key in cells[1].split(","):
+            key = key.strip(" `")
+            if key == "-":
+                continue
+            kind, _, predicate = key.partition(":")
+            if predicate and predicate not in PREDICATES:
+                raise ValueError(f"{path.name}:{number}: unknown predicate {predicate!r}")
+            rows.append(Row(functions, kind, predicate, number))
+    return rows
+
+
+def listed(rows: list[Row], difference: Difference) -> bool:
+    """Whether a row covers it; counts the hit."""
+    for row in rows:
+        if row.matches(difference):
+            row.hits += 1
+            return True
+    return False
