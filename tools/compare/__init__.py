@@ -1,1 +1,1 @@
-"""What tools/compare_torch.py is made of: drawn inputs, the engine, and the ops family by family."""
+"""What tools/compare_torch.py is made of: drawn inputs, an engine, and families of calls."""

@@ -85,5 +85,7 @@ def dropout(d: Draw, name: str) -> Call:
     """Where nothing is random: p = 0, p = 1, not training; p outside [0, 1] raises."""
     shape = d.shape(*((3, 4) if name in ("F.dropout2d",) else (2, 3) if "1d" in name else (0, 4)))
     x = d.tensor(shape, ("float32",), "plain")
-    p, training = d.pick((0.0, True), (0.5, False), (1.0, True), (0.3, False), (1.5, True), (-0.1, False))
+    p, training = d.pick(
+        (0.0, True), (0.5, False), (1.0, True), (0.3, False), (1.5, True), (-0.1, False)
+    )
     return Call((x,), {"p": p, "training": training})

@@ -61,7 +61,9 @@ def conv(d: Draw, name: str) -> Call:
     kwargs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     if d.chance(0.05):
         kwargs[d.pick("stride", "dilation", "groups", "padding")] = d.pick(0, -1)
-    kwargs = {key: v for key, v in kwargs.items() if v not in (1, 0) or d.chance(0.5) or key == "groups"}
+    kwargs = {
+        key: v for key, v in kwargs.items() if v not in (1, 0) or d.chance(0.5) or key == "groups"
+    }
     terms = int(weight.array.size) + int(x.array.size)
     return Call((x, weight, bias_of(d, filters)), kwargs, k=terms)
 
@@ -86,7 +88,9 @@ def conv_transpose(d: Draw, name: str) -> Call:
         "groups": groups,
         "dilation": dilation,
     }
-    kwargs = {key: v for key, v in kwargs.items() if v not in (1, 0) or d.chance(0.5) or key == "groups"}
+    kwargs = {
+        key: v for key, v in kwargs.items() if v not in (1, 0) or d.chance(0.5) or key == "groups"
+    }
     terms = int(weight.array.size) + int(x.array.size)
     return Call((x, weight, bias_of(d, filters)), kwargs, k=terms)
 
@@ -112,12 +116,12 @@ def fold(d: Draw, name: str) -> Call:
     size = (d.integer(3, 9), d.integer(3, 9))
     count = 1
     for i in range(2):
-        stride, padding = (spread(options.get(o, o == "stride"), 2)[i] for o in ("stride", "padding"))
+        stride, padding = (
+            spread(options.get(o, o == "stride"), 2)[i] for o in ("stride", "padding")
+        )
         dilation = spread(options.get("dilation", 1), 2)[i]
         count *= max((size[i] + 2 * padding - reach(kernel[i], dilation)) // stride + 1, 0)
     count += d.chance(0.05)
     batch = () if d.chance(0.15) else (d.integer(1, 2),)
     x = d.tensor((*batch, d.integer(1, 3) * kernel[0] * kernel[1], count))
     return Call((x, size, kernel), options, k=64)
-
-

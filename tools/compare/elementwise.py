@@ -7,14 +7,68 @@ from typing import Any
 from .engine import op
 from .values import NUMBERS, STORED, Call, Draw
 
-UNARY = """abs neg sign exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal square sin cos tan
-asin acos atan sinh cosh tanh asinh acosh atanh erf erfc sigmoid floor ceil trunc frac isnan isinf
-isfinite logical_not relu""".split()
+UNARY = [
+    "abs",
+    "neg",
+    "sign",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "square",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "erfc",
+    "sigmoid",
+    "floor",
+    "ceil",
+    "trunc",
+    "frac",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "logical_not",
+    "relu",
+]
 LIMITED = {"asin", "acos", "atanh"}  # where |x| < 1
 POSITIVE = {"log", "log2", "log10", "sqrt", "rsqrt", "acosh"}
-BINARY = """mul maximum minimum fmod remainder atan2 eq ne lt le gt ge logical_and logical_or
-logical_xor floor_divide pow true_divide""".split()
-STEPS = {"maximum", "minimum", "fmod", "remainder", "floor_divide", "eq", "ne", "lt", "le", "gt"}
+BINARY = [
+    "mul",
+    "maximum",
+    "minimum",
+    "fmod",
+    "remainder",
+    "atan2",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "floor_divide",
+    "pow",
+    "true_divide",
+]
 
 
 def both(*names: str) -> list[str]:
@@ -83,7 +137,21 @@ def div(d: Draw, name: str) -> Call:
     )
 
 
-OPERATORS = """add sub mul truediv floordiv mod pow eq ne lt le gt ge and_ or_ xor""".split()
+OPERATORS = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+]
 
 
 @op(*("operator." + n for n in OPERATORS))
@@ -99,7 +167,10 @@ def prefix(d: Draw, name: str) -> Call:
     return Call((d.tensor(None, STORED),), pointwise=True)
 
 
-@op(*both("bitwise_and", "bitwise_or", "bitwise_xor"))
+@op(
+    *both("bitwise_and", "bitwise_or", "bitwise_xor"),
+    *(f"operator.{n}" for n in ("and_", "or_", "xor")),
+)
 def bitwise(d: Draw, name: str) -> Call:
     """Integers and bools; floats raise."""
     integral = ("int64", "int32", "uint8", "bool")

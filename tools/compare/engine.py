@@ -245,7 +245,9 @@ def differentiate(library: Library, outcome: Outcome, leaves: list[Any], twice: 
 
 def gradient(library: Library, outputs: list[Any], leaves: list[Any], create: bool) -> list[Any]:
     """d outputs / d leaves."""
-    gys = [library.tensor(g, dtype_name(t)) for g, t in zip(cotangents(outputs), outputs, strict=True)]
+    gys = [
+        library.tensor(g, dtype_name(t)) for g, t in zip(cotangents(outputs), outputs, strict=True)
+    ]
     take = pydl.grad if library.ours else torch.autograd.grad
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -257,9 +259,7 @@ def gradient(library: Library, outputs: list[Any], leaves: list[Any], create: bo
 # ---- judging
 
 
-def close(
-    ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], call: Call, dtype: str
-) -> bool:
+def close(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], call: Call, dtype: str) -> bool:
     """Equal to rounding: NaN and Inf in the same places, the rest within k eps of its size."""
     if ours.dtype.kind != "f":
         return bool(np.array_equal(ours, theirs))
@@ -267,7 +267,9 @@ def close(
     with np.errstate(all="ignore"):
         if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
             return False
-        if not np.array_equal(ours[~finite & ~np.isnan(theirs)], theirs[~finite & ~np.isnan(theirs)]):
+        if not np.array_equal(
+            ours[~finite & ~np.isnan(theirs)], theirs[~finite & ~np.isnan(theirs)]
+        ):
             return False
         a, b = ours[finite].astype(np.float64), theirs[finite].astype(np.float64)
         if not b.size:
@@ -301,9 +303,7 @@ def show(array: np.ndarray[Any, Any]) -> str:
     return f"{list(array.shape)} {values}".replace("\n", "")
 
 
-def first_apart(
-    ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]
-) -> tuple[str, str]:
+def first_apart(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> tuple[str, str]:
     """(torch, pydl) at the worst element, for the report."""
     if ours.size <= 6:
         return show(theirs), show(ours)
@@ -399,7 +399,9 @@ class Judge:
     def gradients(self, theirs: Outcome, ours: Outcome) -> None:
         """First and second gradients of every leaf."""
         if bool(theirs.grad_error) != bool(ours.grad_error):
-            self.differ("gradient-raises", theirs.grad_error or "no error", ours.grad_error or "no error")
+            self.differ(
+                "gradient-raises", theirs.grad_error or "no error", ours.grad_error or "no error"
+            )
             return
         for i, (t, o) in enumerate(zip(theirs.grads, ours.grads, strict=True)):
             self.arrays("gradient", i, t, o, "grads")
@@ -416,7 +418,7 @@ class Judge:
 
 
 def compare(name: str, call: Call, device: str) -> tuple[str, list[Difference]]:
-    """"equal", "both raise", "missing" or "different", and the differences."""
+    """ "equal", "both raise", "missing" or "different", and the differences."""
     double = device == "numpy"
     theirs_library, ours_library = Library(torch, "cpu", double), Library(pydl, device, double)
     theirs_function = theirs_library.find(name)

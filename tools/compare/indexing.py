@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .elementwise import both
 from .engine import op
@@ -13,7 +16,15 @@ ANY = (*["float32"] * 4, *STORED)
 
 def within(d: Draw, shape: Shape, dim: int) -> Shape:
     """The shape of an index: no longer than x but along dim."""
-    return tuple(d.size() if i == dim % max(len(shape), 1) else d.integer(min(1, n), n) for i, n in enumerate(shape))
+    return tuple(
+        d.size() if i == dim % max(len(shape), 1) else d.integer(min(1, n), n)
+        for i, n in enumerate(shape)
+    )
+
+
+def larger(d: Draw, shape: Sequence[int]) -> Shape:
+    """The shape of a source: that of the index, seldom larger."""
+    return tuple(k + d.pick(0, 1) for k in shape) if d.chance(0.1) else tuple(shape)
 
 
 def looked(d: Draw, low: int = 0) -> tuple[Arr, int, int]:
@@ -31,7 +42,9 @@ def gather(d: Draw, name: str) -> Call:
     shape = within(d, x.shape, dim)
     if d.chance(0.04):
         shape = (*shape, 2)
-    return Call((x, dim, d.index(shape, n, d.pick("int64", "int64", "int64", "int32"), wrong=0.05)), k=4)
+    return Call(
+        (x, dim, d.index(shape, n, d.pick("int64", "int64", "int64", "int32"), wrong=0.05)), k=4
+    )
 
 
 @op(*both("take_along_dim"))
@@ -56,12 +69,12 @@ def scatter(d: Draw, name: str) -> Call:
         shape[dim] = d.integer(0, n)
     index = d.index(tuple(shape), n, wrong=0.0)
     if inside and index.array.size:
-        order = d.g.random(shape[:dim % len(shape)] + [n] + shape[dim % len(shape) + 1 :])
+        order = d.g.random(shape[: dim % len(shape)] + [n] + shape[dim % len(shape) + 1 :])
         taken = order.argsort(dim).take(range(shape[dim]), dim)
         index = Arr(taken.astype("int64"), "int64")
     if d.chance(0.3):
         return Call((x, dim, index, d.pick(0, 1, 2.5 if x.dtype == "float32" else 3)))
-    source = d.tensor(tuple(k + d.pick(0, 0, 1) for k in shape), (x.dtype,))
+    source = d.tensor(larger(d, shape), (x.dtype,))
     return Call((x, dim, index, source))
 
 
@@ -71,7 +84,7 @@ def scatter_add(d: Draw, name: str) -> Call:
     x, dim, n = looked(d)
     shape = within(d, x.shape, dim)
     index = d.index(shape, n, wrong=0.05)
-    source = d.tensor(tuple(k + d.pick(0, 0, 1) for k in shape), (x.dtype,))
+    source = d.tensor(larger(d, shape), (x.dtype,))
     return Call((x, dim, index, source), k=int(source.array.size))
 
 
@@ -133,8 +146,8 @@ def nonzero(d: Draw, name: str) -> Call:
 @op("F.one_hot")
 def one_hot(d: Draw, name: str) -> Call:
     """num_classes, -1 meaning as many as needed; out of range raises."""
-    x = d.index(d.shape(0, 3), 5, d.pick("int64", "int64", "int64", "int32"), wrong=0.08)
-    return Call((x,), d.options(0.8, num_classes=[5, 5, 7, -1, 3, 0]))
+    x = d.index(d.shape(0, 3), 5, d.pick(*["int64"] * 9, "int32"), wrong=0.04)
+    return Call((x,), d.options(0.8, num_classes=[5, 5, 7, 7, -1, 3, 0]))
 
 
 @op("F.embedding")
@@ -198,8 +211,6 @@ def unique_places(index: Any) -> bool:
 @op("operator.setitem")
 def setitem(d: Draw, name: str) -> Call:
     """x.clone()[index] = a number or a tensor that broadcasts; gradients of both."""
-    import numpy as np
-
     x = d.tensor(d.shape(0, 4), (*["float32"] * 5, *STORED))
     index = any_index(d, x.shape)
     value: Any = d.pick(0, 1, 2.5, -1)
@@ -216,5 +227,3 @@ def _for_numpy(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_for_numpy(i) for i in index)
     return index.array if isinstance(index, Arr) else index
-
-

@@ -1,8 +1,8 @@
 """The listed differences: the rows of docs/differences-from-pytorch.md, and what their keys mean.
 
-A key is a kind of difference (engine.py: torch-raises, pydl-raises, structure, shape, dtype, values,
-requires-grad, gradient, gradient-raises, ...), alone or followed by ":" and one of PREDICATES. A row
-whose key is "-" describes what no generated case shows.
+A key is a kind of difference (engine.py: torch-raises, pydl-raises, structure, shape, dtype,
+values, requires-grad, gradient, gradient-raises, ...), alone or followed by ":" and one of
+PREDICATES. A row without a key describes what no generated case shows.
 """
 
 from __future__ import annotations
@@ -81,13 +81,10 @@ def read(path: Path = DOC) -> list[Row]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     for number, line in enumerate(lines, 1):
         cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)][1:-1]
-        if len(cells) != 5 or cells[0] in ("function", "") or set(cells[0]) <= set("-: "):
+        if len(cells) != 5 or cells[0] == "function" or set(cells[0]) <= set("-: "):
             continue
         functions = tuple(n.strip(" `") for n in cells[0].split(","))
-        for key in cells[1].split(","):
-            key = key.strip(" `")
-            if key == "-":
-                continue
+        for key in filter(None, (key.strip(" `") for key in cells[4].split(","))):
             kind, _, predicate = key.partition(":")
             if predicate and predicate not in PREDICATES:
                 raise ValueError(f"{path.name}:{number}: unknown predicate {predicate!r}")

@@ -37,7 +37,9 @@ def squared(d: Draw, name: str) -> Call:
 def smooth(d: Draw, name: str) -> Call:
     """beta or delta."""
     x, t = pair(d)
-    option = {"beta": [1.0, 0.5, 0.0, -1.0, 2]} if "smooth" in name else {"delta": [1.0, 0.5, 2.0, 0.0]}
+    option = (
+        {"beta": [1.0, 0.5, 0.0, -1.0, 2]} if "smooth" in name else {"delta": [1.0, 0.5, 2.0, 0.0]}
+    )
     return Call((x, t), reduction(d) | d.options(0.6, **option), k=int(x.array.size) + 8)
 
 
@@ -150,7 +152,9 @@ def poisson_nll(d: Draw, name: str) -> Call:
 
 def signs(d: Draw, shape: tuple[int, ...]) -> Arr:
     """1 and -1, as floats."""
-    return Arr(d.floats(shape, "plain") * 0 + d.g.choice([-1.0, 1.0], shape).astype("float32"), "float32")
+    return Arr(
+        d.floats(shape, "plain") * 0 + d.g.choice([-1.0, 1.0], shape).astype("float32"), "float32"
+    )
 
 
 @op("F.hinge_embedding_loss")
@@ -174,7 +178,9 @@ def margin_ranking(d: Draw, name: str) -> Call:
     a = d.tensor(None, mode=d.pick("plain", "grid"))
     b = d.tensor(a.shape if d.chance(0.95) else d.shape(), mode="plain")
     t = signs(d, a.shape if d.chance(0.9) else d.pick((1,), ()))
-    return Call((a, b, t), reduction(d) | d.options(0.5, margin=[0.0, 0.5, 2.0]), k=int(a.array.size) + 8)
+    return Call(
+        (a, b, t), reduction(d) | d.options(0.5, margin=[0.0, 0.5, 2.0]), k=int(a.array.size) + 8
+    )
 
 
 @op("F.triplet_margin_loss")

@@ -119,10 +119,10 @@ def uncovered() -> list[str]:
     names = []
     for ours, theirs in ((pydl, torch), (pydl.nn.functional, torch.nn.functional)):
         for name, value in vars(ours).items():
-            if callable(value) and not name.startswith("_") and not isinstance(value, type):
-                if hasattr(theirs, name) and name not in tested and name not in names:
-                    names.append(name)
-    return sorted(names)
+            public = callable(value) and not name.startswith("_") and not isinstance(value, type)
+            if public and hasattr(theirs, name) and name not in tested:
+                names.append(name)
+    return sorted(set(names))
 
 
 def main(description: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from .elementwise import both
@@ -60,7 +61,9 @@ def squeeze(d: Draw, name: str) -> Call:
     """All, one, or several dimensions."""
     x = d.tensor(None, ANY)
     dims = d.dims(len(x.shape))
-    return Call((x,)) if dims is None else Call((x, tuple(dims) if isinstance(dims, list) else dims))
+    return (
+        Call((x,)) if dims is None else Call((x, tuple(dims) if isinstance(dims, list) else dims))
+    )
 
 
 @op(*both("unsqueeze"))
@@ -212,7 +215,7 @@ def split(d: Draw, name: str) -> Call:
     if d.chance(0.5):
         cuts = sorted(d.integer(0, n) for _ in range(d.integer(0, 2)))
         ends = [0, *cuts, n]
-        size = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+        size = [b - a for a, b in itertools.pairwise(ends)]
         if d.chance(0.06):
             size[0] += 1
     elif d.chance(0.08):
@@ -327,10 +330,7 @@ def padding(d: Draw, shape: Shape, mode: str) -> tuple[int, ...]:
 def pad(d: Draw, name: str) -> Call:
     """All four modes, negative amounts, 2 to 4 dimensions; value with constant only."""
     mode = d.pick("constant", "constant", "reflect", "replicate", "circular")
-    if mode == "constant":
-        x = d.tensor(None, ANY)
-    else:
-        x = d.tensor(d.shape(2, 5, 0.04))
+    x = d.tensor(None, ANY) if mode == "constant" else d.tensor(d.shape(2, 5, 0.04))
     kwargs = {} if mode == "constant" and d.chance(0.4) else {"mode": mode}
     if mode == "constant":
         kwargs |= d.options(0.5, value=[0, 1.5, -2, 3.0])
@@ -405,5 +405,3 @@ def meshgrid(d: Draw, name: str) -> Call:
     """Vectors, indexing."""
     vectors = [d.tensor(d.shape(1, 1), ("float32",)) for _ in range(d.integer(1, 3))]
     return Call(tuple(vectors), {"indexing": d.pick("ij", "xy")})
-
-

@@ -105,7 +105,9 @@ def cosine_similarity(d: Draw, name: str) -> Call:
     """Broadcasting; dim of the result of it."""
     shape = d.shape(1, 3)
     a, b = d.tensor(shape, mode=d.pick(*PLAIN)), d.tensor(d.broadcast(shape), mode="plain")
-    return Call((a, b), d.options(0.7, dim=[d.dim(len(shape))]) | d.options(0.3, eps=[1e-8, 0.5]), k=64)
+    return Call(
+        (a, b), d.options(0.7, dim=[d.dim(len(shape))]) | d.options(0.3, eps=[1e-8, 0.5]), k=64
+    )
 
 
 @op("F.pairwise_distance", "pairwise_distance")
@@ -123,5 +125,3 @@ def cdist(d: Draw, name: str) -> Call:
     k = d.size()
     a, b = d.tensor((d.size(), k), mode="plain"), d.tensor((d.size(), k), mode="plain")
     return Call((a, b), d.options(0.5, p=[1.0, 2.0, float("inf")]), k=256, twice=False)
-
-

@@ -60,7 +60,12 @@ def avg_pool(d: Draw, name: str) -> Call:
     return Call((images(d, n), kernel), options, k=32)
 
 
-ADAPTIVE = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d"]
+ADAPTIVE = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+]
 
 
 @op(*("F." + n for n in ADAPTIVE))
@@ -114,7 +119,9 @@ def interpolate(d: Draw, name: str) -> Call:
     n = {"linear": 1, "bilinear": 2, "bicubic": 2}.get(mode, d.pick(1, 2, 2))
     if d.chance(0.04):
         n = 3 - n
-    x = d.tensor((d.integer(1, 2), d.integer(1, 3), *(d.integer(1, 6) for _ in range(n))), mode="plain")
+    x = d.tensor(
+        (d.integer(1, 2), d.integer(1, 3), *(d.integer(1, 6) for _ in range(n))), mode="plain"
+    )
     kwargs: dict[str, Any] = {}
     if d.chance(0.5):
         kwargs["size"] = each(d, n, 1, 2, 3, 7, 8, 0 if d.chance(0.05) else 4)

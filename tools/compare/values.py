@@ -107,7 +107,7 @@ class Draw:
     def dim(self, ndim: int, wrong: float = 0.04) -> int:
         """A dimension from the front or the back; seldom one that does not exist."""
         if self.chance(wrong):
-            return self.pick(ndim, -ndim - 1, ndim + 2)
+            return int(self.pick(ndim, -ndim - 1, ndim + 2))
         n = max(ndim, 1)
         return self.integer(-n, n - 1)
 
