@@ -217,7 +217,7 @@ def test_clipping_gradients_that_two_parameters_share(device):
     ("make", "message"),
     [
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "groups=2 must divide in_channels=3"),
-        (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), "padding_mode must be"),
+        (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), "padding_mode must be"),
         (lambda: nn.Conv2d(3, 4, 3, padding="full"), 'padding must be "same" or "valid"'),
         (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), "needs stride 1"),
         (lambda: nn.Conv2d(3, 4, 0), "Conv2d: kernel_size"),

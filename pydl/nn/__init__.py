@@ -5,6 +5,7 @@ from . import init as init
 from . import utils as utils
 from .activation import *
 from .container import *
+from .conv import *
 from .layers import *
 from .loss import *
 from .module import *

@@ -7,14 +7,13 @@ from typing import Any
 
 from ..device import Device
 from ..dtypes import DType, float32
-from ..ops.conv import Pair, pair
 from ..ops.create import empty
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module, Parameter
 
-__all__ = ["Conv2d", "Dropout", "Flatten", "Identity", "Linear", "Unflatten"]
+__all__ = ["Bilinear", "Dropout", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
@@ -46,7 +45,7 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draws weight and bias anew."""
-        _reset(self.weight, self.bias)
+        reset(self.weight, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) to (..., out_features)."""
@@ -60,93 +59,59 @@ class Linear(Module):
         )
 
 
-class Conv2d(Module):
-    """Cross-correlation of images (N, C, H, W) with O kernels, to (N, O, OH, OW).
+class Bilinear(Module):
+    """y = x1^T W x2 + b, W and b drawn from U(-1 / sqrt(in1), 1 / sqrt(in1)).
 
-    OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1, and OW likewise. Weights and
-    bias are drawn from U(-r, r), r = 1 / sqrt(C / groups * KH * KW).
+    x1 is (..., in1_features), x2 (..., in2_features), y (..., out_features).
 
     Args:
-        in_channels: C.
-        out_channels: O.
-        kernel_size: (KH, KW), or one number for both, as in the following.
-        stride: Step from window to window.
-        padding: Zeros on each side; "valid" for none, "same" for OH, OW = H, W (stride 1 and an
-            odd window).
-        dilation: Distance between the elements of a window.
-        groups: Channels are split into so many groups that do not mix.
-        bias: Whether to add a number to each output channel.
-        padding_mode: "zeros" is all there is.
+        in1_features: Length of each first input.
+        in2_features: Length of each second input.
+        out_features: Length of each output.
+        bias: Whether to add b.
         device: Where the weights are.
         dtype: Of the weights.
 
     Raises:
-        ValueError: channels that groups does not divide, "same" with a stride, another
-            padding_mode, or sizes out of range.
+        ValueError: in1_features is not positive.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair | str = 0,
-        dilation: int | Pair = 1,
-        groups: int = 1,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
         bias: bool = True,
-        padding_mode: str = "zeros",
         device: str | Device = "cpu",
         dtype: DType = float32,
     ) -> None:
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2d: groups={groups} must divide in_channels={in_channels} and "
-                f"out_channels={out_channels}"
-            )
-        if padding_mode != "zeros":
-            raise ValueError(f'Conv2d: padding_mode must be "zeros", got {padding_mode!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
-        self.stride = pair("Conv2d", "stride", stride, 1)
-        self.padding: str | Pair = (
-            padding if isinstance(padding, str) else pair("Conv2d", "padding", padding, 0)
-        )
-        self.dilation = pair("Conv2d", "dilation", dilation, 1)
-        self.groups = groups
-        if isinstance(self.padding, str) and self.padding not in ("same", "valid"):
-            raise ValueError(f'Conv2d: padding must be "same" or "valid", got {padding!r}')
-        if self.padding == "same" and self.stride != (1, 1):
-            raise ValueError(f'Conv2d: padding="same" needs stride 1, got {self.stride}')
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        if in1_features < 1:
+            raise ValueError(f"Bilinear: in1_features must be at least 1, got {in1_features}")
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        shape = (out_features, in1_features, in2_features)
         self.weight = Parameter(empty(shape, dtype=dtype, device=device))
-        self.bias = Parameter(empty((out_channels,), dtype=dtype, device=device)) if bias else None
+        self.bias = Parameter(empty((out_features,), dtype=dtype, device=device)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws weight and bias anew."""
-        _reset(self.weight, self.bias)
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (N, C, H, W) to (N, O, OH, OW)."""
-        return F.conv2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """x1 (..., in1_features) and x2 (..., in2_features) to (..., out_features)."""
+        return F.bilinear(x1, x2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        """Sizes, and what is not the default."""
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}"
+        """Sizes."""
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
         )
-        if self.padding != (0, 0):
-            text += f", padding={self.padding}"
-        if self.dilation != (1, 1):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        return text if self.bias is not None else f"{text}, bias=False"
 
 
 class Dropout(Module):
@@ -232,7 +197,7 @@ class Identity(Module):
         return x
 
 
-def _reset(weight: Tensor, bias: Tensor | None) -> None:
+def reset(weight: Tensor, bias: Tensor | None) -> None:
     """PyTorch's defaults: both from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))."""
     init.kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from ..op import no_grad
 from ..ops.create import zeros
 from ..tensor import Tensor
-from .layers import Conv2d, Linear
+from .conv import Conv1d, Conv2d
+from .layers import Linear
 from .module import Module
 
 
@@ -22,7 +23,7 @@ class Row(NamedTuple):
     kind: str
     output_shape: tuple[int, ...] | None  # None where the output is no tensor
     parameters: int  # its own, 0 where they were counted in an earlier row
-    macs: int  # multiply-accumulates of a Linear or Conv2d
+    macs: int  # multiply-accumulates of a Linear or convolution
 
 
 @dataclass(repr=False)
@@ -36,7 +37,7 @@ class Summary:
 
     @property
     def total_macs(self) -> int:
-        """Multiply-accumulates of all Linear and Conv2d layers in one run forward."""
+        """Multiply-accumulates of all Linear, Conv1d and Conv2d layers in one run forward."""
         return sum(row.macs for row in self.rows)
 
     def __str__(self) -> str:
@@ -110,8 +111,8 @@ def _watched(
 
 
 def _macs(layer: Module, shape: tuple[int, ...] | None) -> int:
-    """Every output element of both kinds is a product with one row of the weights."""
-    if shape is None or not isinstance(layer, (Linear, Conv2d)):
+    """Every output element of these is a product with one row of the weights."""
+    if shape is None or not isinstance(layer, (Linear, Conv1d, Conv2d)):
         return 0
     return math.prod(shape) * math.prod(layer.weight.shape[1:])
 

@@ -2,6 +2,7 @@
 
 from .activation import *
 from .arithmetic import *
+from .bilinear import *
 from .conv import *
 from .conv_transpose import *
 from .create import *

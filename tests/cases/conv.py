@@ -1,4 +1,4 @@
-"""Convolution, transposed convolution, unfold and fold."""
+"""Convolution, transposed convolution, unfold, fold and the bilinear form."""
 
 from __future__ import annotations
 
@@ -111,6 +111,18 @@ def convolutions() -> Iterable[OpCase]:
         yield OpCase(f"fold[{how}]", given(ops.fold, x[-2:], *o), (normal(*col),), k=taps)
 
 
+def bilinears() -> Iterable[OpCase]:
+    for lead, o, i, j in (((), 2, 3, 2), ((4,), 3, 1, 5), ((2, 3), 2, 2, 3), ((0,), 2, 3, 2)):
+        inputs = (normal(*lead, i), normal(*lead, j), normal(o, i, j), normal(o))
+        rows = math.prod(lead)
+        for n, more in ((3, ""), (4, ", bias")):
+            k = i * j + 1
+            name = f"bilinear[{lead}, {o}, {i}, {j}{more}]"
+            yield OpCase(name, ops.bilinear, inputs[:n], k=k, k_grad=max(rows, o * max(i, j)))
+    inputs = (normal(33, 17), normal(33, 20), normal(9, 17, 20))
+    yield OpCase("bilinear[large]", ops.bilinear, inputs, k=340, k_grad=180)
+
+
 def kernels() -> Iterable[KernelCase]:
     yield KernelCase(
         "conv2d[relu]",
@@ -123,13 +135,15 @@ def kernels() -> Iterable[KernelCase]:
 
 CASES: tuple[OpCase, ...] = (
     *convolutions(),
+    *bilinears(),
     *transposed("conv_transpose2d", TRANSPOSED),
     *transposed("conv_transpose1d", TRANSPOSED_SIGNALS),
 )
 
 
 DTYPES: dict[str, Rule] = dict.fromkeys(
-    ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold"), FLOATING
+    ("bilinear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold"),
+    FLOATING,
 )
 
 
@@ -137,6 +151,12 @@ KERNELS: tuple[KernelCase, ...] = tuple(kernels())
 
 
 ERRORS: tuple[Refusal, ...] = (
+    refused("bilinear", ops.bilinear, (3, 2), (4, 2), (1, 2, 2),
+            message="^bilinear: x1 and x2 differ before their last dimension"),
+    refused("bilinear", ops.bilinear, (3, 2), (3, 3), (1, 2, 2),
+            message=r"^bilinear: weight is \(O, I, J\)"),
+    refused("bilinear", ops.bilinear, (3, 2), (3, 2), (1, 2, 2), (2,),
+            message=r"^bilinear: bias \(2,\) does not fit weight"),
     refused("conv2d", ops.conv2d, (8, 1, 28, 28), (16, 3, 3, 3), message=(
         r"^conv2d: weight has C=3, input has C=1 \(x=\(8, 1, 28, 28\), w=\(16, 3, 3, 3\)\)")),
     refused("conv2d", ops.conv2d, (28, 28), (16, 3, 3, 3),
