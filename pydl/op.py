@@ -100,13 +100,17 @@ class Op:
         op = cls()
         for key, value in parameters.items():
             setattr(op, key, value)
-        device = op.device = inputs[0].device
-        for x in inputs:
-            if x.device is not device:
-                raise ValueError(
-                    f"{cls.name}: tensors are on different devices, "
-                    f"{' and '.join(t.device.name for t in inputs)}"
-                )
+        try:
+            device = op.device = inputs[0].device
+            for x in inputs:
+                if x.device is not device:
+                    raise ValueError(
+                        f"{cls.name}: tensors are on different devices, "
+                        f"{' and '.join(t.device.name for t in inputs)}"
+                    )
+        except AttributeError:
+            kinds = ", ".join(type(x).__name__ for x in inputs)
+            raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
         if not _mode.grad or not any(x.requires_grad for x in inputs):
             return op.forward(*inputs)
         op.needs = tuple(x.requires_grad for x in inputs)

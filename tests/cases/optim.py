@@ -8,8 +8,7 @@ from typing import Any
 from opcase import BIG, Draw, KernelCase, constant, normal, uniform
 
 
-def kernels() -> Iterable[KernelCase]:
-    sizes = [0, 1, 7, 33, BIG, *[5] * 14]  # more than one launch takes
+def kernels(sizes: list[int], how: str = "") -> Iterable[KernelCase]:
 
     def several(draw: Callable[..., Draw]) -> list[Draw]:
         return [draw(n) for n in sizes]
@@ -19,17 +18,18 @@ def kernels() -> Iterable[KernelCase]:
         base: dict[str, Any] = {"params": several(normal), "grads": several(normal),
                                 "lr": constant([0.1]), "step": constant([step])}  # fmt: skip
         for nesterov in (False, True):
-            yield KernelCase(f"sgd[{step}, {nesterov}]", {**base, "momentum_buffers": state},
+            yield KernelCase(f"sgd[{how}{step}, {nesterov}]", {**base, "momentum_buffers": state},
                              {"momentum": 0.9, "dampening": 0.0, "weight_decay": 0.1,
                               "nesterov": nesterov, "maximize": False}, k=4)  # fmt: skip
-        yield KernelCase(f"adagrad[{step}]", {**base, "sums": state},
+        yield KernelCase(f"adagrad[{how}{step}]", {**base, "sums": state},
                          {"lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-6, "maximize": True},
                          k=4)  # fmt: skip
-        yield KernelCase(f"adadelta[{step}]", {**base, "square_avgs": state, "acc_deltas": state},
+        yield KernelCase(f"adadelta[{how}{step}]",
+                         {**base, "square_avgs": state, "acc_deltas": state},
                          {"rho": 0.9, "eps": 1e-3, "weight_decay": 0.1, "maximize": False},
                          k=4)  # fmt: skip
         yield KernelCase(
-            f"rmsprop[{step}]",
+            f"rmsprop[{how}{step}]",
             {**base, "square_avgs": [uniform(1, 2, n) for n in sizes], "momentum_buffers": state,
              "grad_avgs": [uniform(-0.5, 0.5, n) for n in sizes]},
             {"alpha": 0.9, "eps": 1e-3, "weight_decay": 0.1, "momentum": 0.5, "centered": True,
@@ -38,7 +38,7 @@ def kernels() -> Iterable[KernelCase]:
         )  # fmt: skip
         for amsgrad in (False, True):
             yield KernelCase(
-                f"adam[{step}, {amsgrad}]",
+                f"adam[{how}{step}, {amsgrad}]",
                 {**base, "exp_avgs": several(normal), "exp_avg_sqs": state,
                  "max_exp_avg_sqs": state if amsgrad else []},
                 {"beta1": 0.9, "beta2": 0.99, "eps": 1e-6, "weight_decay": 0.1,
@@ -47,4 +47,7 @@ def kernels() -> Iterable[KernelCase]:
             )  # fmt: skip
 
 
-KERNELS: tuple[KernelCase, ...] = tuple(kernels())
+KERNELS: tuple[KernelCase, ...] = (
+    *kernels([0, 1, 7, 33, BIG, *[5] * 14]),  # more than one launch takes
+    *kernels([5, 0, 3], "small, "),
+)
