@@ -20,10 +20,13 @@ from . import (  # they register
     known,
     linear,
     losses,
+    modules,
     movement,
     normalization,
     pooling,
+    recurrent,
     reduction,
+    training,
 )
 from .engine import MISSING, REGISTRY, Difference, pydl, torch
 from .values import Draw
@@ -39,6 +42,9 @@ FAMILIES = (
     pooling,
     normalization,
     losses,
+    modules,
+    recurrent,
+    training,
 )
 
 
@@ -98,7 +104,7 @@ def print_differences(lines: list[Line], every: bool, out: TextIO) -> None:
         for d in line.differences:
             seen[d.kind] += 1
             if every or seen[d.kind] <= 2:
-                print(f"\n{d.op} case {d.case}: {d.kind}\n  call  {d.call}", file=out)
+                print(f"\n{d.op} case {d.case}: {d.kind}\n  call  {d.shown or d.call}", file=out)
                 print(f"  torch {d.torch}\n  pydl  {d.pydl}", file=out)
         more = {kind: n for kind, n in seen.items() if n > 2}
         if more and not every:
