@@ -329,6 +329,31 @@ def batch_norm_backward(
     gbias: Array,
     training: bool,
 ) -> None: ...
+def layer_norm(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    y: Array,
+    mean: Array,
+    rstd: Array,
+    groups: int,
+    channels: int,
+    inner: int,
+    eps: float,
+) -> None: ...
+def layer_norm_backward(
+    gy: Array,
+    x: Array,
+    weight: Array | None,
+    mean: Array,
+    rstd: Array,
+    gx: Array | None,
+    gweight: Array | None,
+    gbias: Array | None,
+    groups: int,
+    channels: int,
+    inner: int,
+) -> None: ...
 def softmax(x: Array, y: Array, outer: int, n: int, inner: int, log: bool) -> None: ...
 def softmax_backward(
     gy: Array, y: Array, gx: Array, outer: int, n: int, inner: int, log: bool

@@ -1,4 +1,4 @@
-// Batch normalisation, softmax and log-softmax, forward and backward.
+// Batch and layer normalisation, softmax and log-softmax, forward and backward.
 #include "core/args/norm.h"
 
 #include "bindings/checks.h"
@@ -91,6 +91,77 @@ void batch_norm_backward(const Array& gy, const Array& x, Optional weight, const
   call.run(cpu_table().batch_norm_backward, a);
 }
 
+// ---- layer norm --------------------------------------------------------------------------------
+
+// x as (N, G, C, S) and mean, rstd as (N, G).
+template <class Args>
+void set_rows(const Call& call, Args* a, const Array& x, const Array& mean, const Array& rstd,
+              int64_t groups, int64_t channels, int64_t inner) {
+  int64_t row = 0, all = 0;
+  if (groups < 1 || channels < 0 || inner < 0 || __builtin_mul_overflow(channels, inner, &row) ||
+      __builtin_mul_overflow(row, groups, &all)) {
+    call.wrong_value("groups is " + std::to_string(groups) + ", channels " +
+                     std::to_string(channels) + ", inner " + std::to_string(inner));
+  }
+  a->N = mean.size / groups;
+  a->G = groups;
+  a->C = channels;
+  a->S = inner;
+  call.elements("mean", mean, a->N, groups, 1, "(N, groups)");
+  call.same_shape("rstd", rstd, "mean", mean);
+  call.elements("x", x, mean.size, channels, inner, "(N * groups, channels, inner)");
+}
+
+template <class Args>
+void check_affine(const Call& call, const char* name, const Array* x, const Args& a) {
+  if (x != nullptr) call.elements(name, *x, a.G, a.C, 1, "(groups, channels)");
+}
+
+void layer_norm(const Array& x, Optional weight, Optional bias, const Array& y, const Array& mean,
+                const Array& rstd, int64_t groups, int64_t channels, int64_t inner, double eps) {
+  Call call("layer_norm");
+  LayerNormArgs a = {};
+  set_rows(call, &a, x, mean, rstd, groups, channels, inner);
+  call.same_shape("y", y, "x", x);
+  check_affine(call, "weight", weight, a);
+  check_affine(call, "bias", bias, a);
+  a.eps = static_cast<float>(eps);
+  a.x = call.in<float>("x", x);
+  a.weight = call.in_or_null<float>("weight", weight);
+  a.bias = call.in_or_null<float>("bias", bias);
+  a.y = call.out<float>("y", y);
+  a.mean = call.out<float>("mean", mean);
+  a.rstd = call.out<float>("rstd", rstd);
+  call.run(cpu_table().layer_norm, a);
+}
+
+void layer_norm_backward(const Array& gy, const Array& x, Optional weight, const Array& mean,
+                         const Array& rstd, Optional gx, Optional gweight, Optional gbias,
+                         int64_t groups, int64_t channels, int64_t inner) {
+  Call call("layer_norm_backward");
+  LayerNormBackwardArgs a = {};
+  set_rows(call, &a, x, mean, rstd, groups, channels, inner);
+  call.same_shape("gy", gy, "x", x);
+  if (gx != nullptr) call.same_shape("gx", *gx, "x", x);
+  check_affine(call, "weight", weight, a);
+  check_affine(call, "gweight", gweight, a);
+  check_affine(call, "gbias", gbias, a);
+  if ((gweight == nullptr) != (gbias == nullptr)) {
+    call.wrong_value("gweight and gbias go together");
+  }
+  a.gy = call.in<float>("gy", gy);
+  a.x = call.in<float>("x", x);
+  a.weight = call.in_or_null<float>("weight", weight);
+  a.mean = call.in<float>("mean", mean);
+  a.rstd = call.in<float>("rstd", rstd);
+  if (gx != nullptr) a.gx = call.out<float>("gx", *gx);
+  if (gweight != nullptr) {
+    a.gweight = call.out<float>("gweight", *gweight.x);
+    a.gbias = call.out<float>("gbias", *gbias.x);
+  }
+  call.run(cpu_table().layer_norm_backward, a, cpu_table().layer_norm_backward_work);
+}
+
 // ---- softmax -----------------------------------------------------------------------------------
 
 void softmax(const Array& x, const Array& y, int64_t outer, int64_t n, int64_t inner, bool log) {
@@ -125,6 +196,12 @@ void bind_norm(py::module_& m) {
   m.def("batch_norm_backward", batch_norm_backward, py::arg("gy"), py::arg("x"), py::arg("weight"),
         py::arg("mean"), py::arg("rstd"), py::arg("gx"), py::arg("gweight"), py::arg("gbias"),
         py::arg("training"));
+  m.def("layer_norm", layer_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("y"),
+        py::arg("mean"), py::arg("rstd"), py::arg("groups"), py::arg("channels"), py::arg("inner"),
+        py::arg("eps"));
+  m.def("layer_norm_backward", layer_norm_backward, py::arg("gy"), py::arg("x"), py::arg("weight"),
+        py::arg("mean"), py::arg("rstd"), py::arg("gx"), py::arg("gweight"), py::arg("gbias"),
+        py::arg("groups"), py::arg("channels"), py::arg("inner"));
   m.def("softmax", softmax, py::arg("x"), py::arg("y"), py::arg("outer"), py::arg("n"),
         py::arg("inner"), py::arg("log"));
   m.def("softmax_backward", softmax_backward, py::arg("gy"), py::arg("y"), py::arg("gx"),

@@ -30,6 +30,8 @@
   X(edge_pad_backward, PadArgs) \
   X(batch_norm, BatchNormArgs) \
   X(batch_norm_backward, BatchNormBackwardArgs) \
+  X(layer_norm, LayerNormArgs) \
+  X(layer_norm_backward, LayerNormBackwardArgs) \
   X(softmax, SoftmaxArgs) \
   X(softmax_backward, SoftmaxBackwardArgs) \
   X(cross_entropy, CrossEntropyArgs) \
@@ -49,5 +51,6 @@
   X(gemm_work, GemmArgs) \
   X(conv2d_work, Conv2dArgs) \
   X(conv2d_grad_input_work, Conv2dArgs) \
-  X(conv2d_grad_weight_work, Conv2dArgs)
+  X(conv2d_grad_weight_work, Conv2dArgs) \
+  X(layer_norm_backward_work, LayerNormBackwardArgs)
 // clang-format on

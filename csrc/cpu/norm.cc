@@ -1,38 +1,18 @@
 // Batch normalisation over x (N, C, S), forward and backward. A piece owns whole channels, so no
 // workspace is needed. S > 1 walks rows of S; S = 1 (BatchNorm1d) puts channels into the lanes.
-// Statistics: mean and centred squares of short chunks, still in cache, merged by Chan, Golub and
-// LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
 #include "core/args/norm.h"
 
 #include <math.h>
 #include <stdint.h>
 
-#include "cpu/kernels_isa.h"
+#include "cpu/norm_rows.h"
 
 namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-constexpr int64_t kPieceElements = 1 << 15;
-constexpr int64_t kChunk = 2048;     // elements per partial sum of a channel
-constexpr int64_t kChunkRows = 256;  // the same where S = 1
+constexpr int64_t kChunkRows = 256;  // rows per partial sum where S = 1
 constexpr int64_t kColumns = 64;     // channels per piece where S = 1
-
-struct Acc {  // four sums side by side, for the latency of an addition
-  Vec v[4] = {set1(0.0f), set1(0.0f), set1(0.0f), set1(0.0f)};
-  Vec lanes() const { return (v[0] + v[1]) + (v[2] + v[3]); }
-  float total() const { return reduce_add(lanes()); }
-};
-
-// f(accumulator, i, n) for every vector of a row of S.
-template <class F>
-inline void each(int64_t S, F f) {
-  int64_t i = 0;
-  for (; i + 4 * kWidth <= S; i += 4 * kWidth) {
-    for (int64_t k = 0; k < 4; ++k) f(k, i + k * kWidth, kWidth);
-  }
-  for (; i < S; i += kWidth) f(0, i, min64(kWidth, S - i));
-}
 
 template <class Args>
 struct Job {
@@ -49,43 +29,11 @@ void run(const Args& a, PieceFn rows, PieceFn columns) {
 
 // ---- statistics of one channel -----------------------------------------------------------------
 
-struct Moments {
-  double n = 0.0, mean = 0.0, m2 = 0.0;  // m2: sum of (x - mean)^2
-  void merge(double count, double other_mean, double other_m2) {
-    const double total = n + count, delta = other_mean - mean;
-    mean += delta * (count / total);
-    m2 += other_m2 + delta * delta * (n * count / total);
-    n = total;
-  }
-};
-
 Moments channel_moments(const BatchNormArgs& a, int64_t c) {
-  static const float kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  const Vec one = set1(1.0f), tail = load_n(kOnes, a.S % kWidth);  // so that empty lanes count 0
   const int64_t rows = max64(1, kChunk / a.S);
   Moments all;
   for (int64_t n = 0; n < a.N; n += rows) {
-    const int64_t end = min64(n + rows, a.N);
-    const float count = static_cast<float>((end - n) * a.S);
-    Acc sum;
-    for (int64_t r = n; r < end; ++r) {
-      const float* x = a.x + (r * a.C + c) * a.S;
-      each(a.S,
-           [&](int64_t k, int64_t i, int64_t w) { sum.v[k] = sum.v[k] + load_tail(x + i, w); });
-    }
-    const float pivot = sum.total() / count;
-    const Vec centre = set1(pivot);
-    Acc d1, d2;  // d1 corrects the rounding of pivot
-    for (int64_t r = n; r < end; ++r) {
-      const float* x = a.x + (r * a.C + c) * a.S;
-      each(a.S, [&](int64_t k, int64_t i, int64_t w) {
-        const Vec d = (load_tail(x + i, w) - centre) * (w == kWidth ? one : tail);
-        d1.v[k] = d1.v[k] + d;
-        d2.v[k] = fma(d, d, d2.v[k]);
-      });
-    }
-    const double shift = static_cast<double>(d1.total()) / count;
-    all.merge(count, pivot + shift, d2.total() - shift * shift * count);
+    all.merge_rows(a.x + (n * a.C + c) * a.S, min64(rows, a.N - n), a.C * a.S, a.S);
   }
   return all;
 }

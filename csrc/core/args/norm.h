@@ -35,4 +35,31 @@ struct BatchNormBackwardArgs {
   float* gbias;
 };
 
+// x (N, G, C, S): each of the N * G rows of C * S elements is normalised by itself; weight and bias
+// (G * C) belong to the channels. Saves mean, rstd (N, G).
+struct LayerNormArgs {
+  int64_t N, G, C, S;
+  float eps;
+  const float* x;
+  const float* weight;  // may be null
+  const float* bias;    // may be null
+  float* y;
+  float* mean;
+  float* rstd;
+};
+
+// gx may be null; so may gweight and gbias, together.
+struct LayerNormBackwardArgs {
+  int64_t N, G, C, S;
+  const float* gy;
+  const float* x;
+  const float* weight;  // may be null
+  const float* mean;
+  const float* rstd;
+  float* gx;
+  float* gweight;
+  float* gbias;
+  void* work;
+};
+
 }  // namespace pydl

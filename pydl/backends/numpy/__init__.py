@@ -8,6 +8,7 @@ bfloat16, which NumPy lacks, is uint16 here and can be moved and cast, not compu
 from .conv import *
 from .elementwise import *
 from .index import *
+from .loss import *
 from .matmul import *
 from .memory import *
 from .norm import *

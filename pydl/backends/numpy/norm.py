@@ -1,6 +1,7 @@
-"""Batch normalisation, softmax and cross entropy, as the formulas in csrc/core/kernels.h.
+"""Normalisation and softmax, as the formulas in csrc/core/args/norm.h and softmax.h.
 
-x is (N, C, ...), seen as (N, C, S); softmax goes over n of (outer, n, inner).
+Batch norm sees x as (N, C, S), layer norm as (N, G, C, S); softmax goes over n of
+(outer, n, inner).
 """
 
 from __future__ import annotations
@@ -85,6 +86,70 @@ def batch_norm_backward(
         gx[...] = (g * (r if weight is None else r * weight[:, None])).reshape(gx.shape)
 
 
+# ---- layer normalisation
+
+
+def _groups(x: A, mean: A, groups: int, channels: int, inner: int) -> A:
+    """x as (N, G, C, S)."""
+    return widen(x).reshape(mean.size // groups, groups, channels, inner)
+
+
+def _row_mean(x: A) -> A:
+    """Mean of each row of x (N, G, C, S), as (N, G, 1, 1), accumulated in float64."""
+    total: A = x.sum(axis=(2, 3), keepdims=True, dtype=np.float64)
+    return (total / max(x.shape[2] * x.shape[3], 1)).astype(x.dtype)
+
+
+@quiet
+def layer_norm(
+    x: A,
+    weight: A | None,
+    bias: A | None,
+    y: A,
+    mean: A,
+    rstd: A,
+    groups: int,
+    channels: int,
+    inner: int,
+    eps: float,
+) -> None:
+    """y = (x - mean) * rstd * weight + bias, statistics over the C * S elements of a row."""
+    x = _groups(x, mean, groups, channels, inner)
+    m = _row_mean(x)
+    r = 1 / np.sqrt(_row_mean((x - m) ** 2) + eps)
+    mean[...], rstd[...] = m.reshape(mean.shape), r.reshape(rstd.shape)
+    v = (x - m) * r
+    if weight is not None:
+        v = v * weight.reshape(groups, channels, 1)
+    y[...] = (v if bias is None else v + bias.reshape(groups, channels, 1)).reshape(y.shape)
+
+
+@quiet
+def layer_norm_backward(
+    gy: A,
+    x: A,
+    weight: A | None,
+    mean: A,
+    rstd: A,
+    gx: A | None,
+    gweight: A | None,
+    gbias: A | None,
+    groups: int,
+    channels: int,
+    inner: int,
+) -> None:
+    """gx = rstd * (g - mean(g) - z * mean(g * z)), with g = weight * gy, z = (x - mean) * rstd."""
+    gy, x = (_groups(a, mean, groups, channels, inner) for a in (gy, x))
+    m, r = (a.reshape(*x.shape[:2], 1, 1) for a in (mean, rstd))
+    z = (x - m) * r
+    if gweight is not None and gbias is not None:
+        gweight[...] = (gy * z).sum(axis=(0, 3), dtype=np.float64).reshape(gweight.shape)
+        gbias[...] = gy.sum(axis=(0, 3), dtype=np.float64).reshape(gbias.shape)
+    if gx is not None:
+        g = gy if weight is None else gy * weight.reshape(groups, channels, 1)
+        gx[...] = (r * (g - _row_mean(g) - z * _row_mean(g * z))).reshape(gx.shape)
+
+
 # ---- softmax
 
 
@@ -104,71 +169,3 @@ def softmax_backward(gy: A, y: A, gx: A, outer: int, n: int, inner: int, log: bo
     else:
         g = y * (gy - (gy * y).sum(axis=1, keepdims=True))
     gx[...] = g.reshape(gx.shape)
-
-
-# ---- cross entropy
-
-
-def _weights(weight: A | None, x: A) -> A:
-    """Weight of each class, (C,)."""
-    return np.ones(x.shape[1], x.dtype) if weight is None else widen(weight)
-
-
-def _targets(target: A, x: A, ignore_index: int) -> tuple[A, A, A]:
-    """Class ids (N, S), 0 where out of range; where they are ignored; what to add: 0 or NaN."""
-    t = target.reshape(x.shape[0], x.shape[2])
-    ignored, valid = t == ignore_index, (t >= 0) & (t < x.shape[1])
-    return np.where(valid, t, 0), ignored, np.where(valid, 0, np.nan)
-
-
-@quiet
-def cross_entropy(
-    x: A,
-    target: A,
-    weight: A | None,
-    loss: A,
-    count: A,
-    lse: A,
-    ignore_index: int,
-    smoothing: float,
-) -> None:
-    """loss = w_t * (1 - e) * (lse - x_t) + e/C * sum_c w_c * (lse - x_c), e the smoothing."""
-    x = _channels(x)
-    w = _weights(weight, x)
-    t, ignored, invalid = _targets(target, x, ignore_index)
-    top = x.max(axis=1, keepdims=True, initial=-np.inf)
-    z = np.log(np.exp(x - top).sum(axis=1, keepdims=True)) + top
-    surprise = z - x
-    value = w[t] * (1 - smoothing) * np.take_along_axis(surprise, t[:, None], axis=1)[:, 0]
-    if smoothing:
-        value = value + smoothing / max(x.shape[1], 1) * (w[:, None] * surprise).sum(axis=1)
-    loss[...] = np.where(ignored, 0, value + invalid).reshape(loss.shape)
-    count[...] = np.where(ignored, 0, w[t] + invalid).reshape(count.shape)
-    lse[...] = z.reshape(lse.shape)
-
-
-@quiet
-def cross_entropy_backward(
-    gy: A,
-    x: A,
-    target: A,
-    weight: A | None,
-    lse: A,
-    gx: A,
-    ignore_index: int,
-    smoothing: float,
-) -> None:
-    """gx_c = gy * (w_t * (1 - e) * (p_c - [c = t]) + e/C * (p_c * sum_k w_k - w_c)).
-
-    p = softmax(x), e the smoothing.
-    """
-    x = _channels(x)
-    N, C, S = x.shape
-    w = _weights(weight, x)
-    t, ignored, invalid = (a[:, None] for a in _targets(target, x, ignore_index))
-    p = np.exp(x - widen(lse).reshape(N, 1, S))
-    hit = np.arange(C)[:, None] == t
-    g = w[t] * (1 - smoothing) * (p - hit) + invalid
-    if smoothing:
-        g = g + smoothing / max(C, 1) * (p * w.sum() - w[:, None])
-    gx[...] = np.where(ignored, 0, widen(gy).reshape(N, 1, S) * g).reshape(gx.shape)

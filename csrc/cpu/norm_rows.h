@@ -1,0 +1,68 @@
+// What batch_norm and layer_norm share: sums over rows, and the statistics of a chunk.
+// Statistics: mean and centred squares of short chunks, still in cache, merged by Chan, Golub and
+// LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+#pragma once
+#include <math.h>
+
+#include "cpu/kernels_isa.h"
+#include "cpu/vec.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+
+constexpr int64_t kPieceElements = 1 << 15;
+constexpr int64_t kChunk = 2048;  // elements per partial sum
+
+struct Acc {  // four sums side by side, for the latency of an addition
+  Vec v[4] = {set1(0.0f), set1(0.0f), set1(0.0f), set1(0.0f)};
+  Vec lanes() const { return (v[0] + v[1]) + (v[2] + v[3]); }
+  float total() const { return reduce_add(lanes()); }
+};
+
+// f(accumulator, i, n) for every vector of a row of S.
+template <class F>
+inline void each(int64_t S, F f) {
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= S; i += 4 * kWidth) {
+    for (int64_t k = 0; k < 4; ++k) f(k, i + k * kWidth, kWidth);
+  }
+  for (; i < S; i += kWidth) f(0, i, min64(kWidth, S - i));
+}
+
+struct Moments {
+  double n = 0.0, mean = 0.0, m2 = 0.0;  // m2: sum of (x - mean)^2
+  void merge(double count, double other_mean, double other_m2) {
+    const double total = n + count, delta = other_mean - mean;
+    mean += delta * (count / total);
+    m2 += other_m2 + delta * delta * (n * count / total);
+    n = total;
+  }
+  // Adds `rows` rows of S elements, `stride` apart.
+  void merge_rows(const float* x, int64_t rows, int64_t stride, int64_t S) {
+    static const float kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const Vec one = set1(1.0f), tail = load_n(kOnes, S % kWidth);  // so that empty lanes count 0
+    const float count = static_cast<float>(rows * S);
+    Acc sum;
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* row = x + r * stride;
+      each(S,
+           [&](int64_t k, int64_t i, int64_t w) { sum.v[k] = sum.v[k] + load_tail(row + i, w); });
+    }
+    const float pivot = sum.total() / count;
+    const Vec centre = set1(pivot);
+    Acc d1, d2;  // d1 corrects the rounding of pivot
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* row = x + r * stride;
+      each(S, [&](int64_t k, int64_t i, int64_t w) {
+        const Vec d = (load_tail(row + i, w) - centre) * (w == kWidth ? one : tail);
+        d1.v[k] = d1.v[k] + d;
+        d2.v[k] = fma(d, d, d2.v[k]);
+      });
+    }
+    const double shift = static_cast<double>(d1.total()) / count;
+    merge(count, pivot + shift, d2.total() - shift * shift * count);
+  }
+};
+
+}  // namespace PYDL_ISA
+}  // namespace pydl
