@@ -379,11 +379,37 @@ def cross_entropy_backward(
     smoothing: float,
 ) -> None: ...
 
-# indexing: x (outer, n, inner); take: index (k,); gather: index (outer, k, inner); int64 in [0, n)
-def take(x: Array, index: Array, out: Array, outer: int, n: int, inner: int) -> None: ...
-def take_backward(gy: Array, index: Array, gx: Array, outer: int, n: int, inner: int) -> None: ...
-def gather(x: Array, index: Array, out: Array, outer: int, n: int, inner: int) -> None: ...
-def gather_backward(gy: Array, index: Array, gx: Array, outer: int, n: int, inner: int) -> None: ...
+# indexing along the middle of (outer, n, inner). take, put: index (k,); gather, scatter: index
+# (outer, k, inner); int64 in [0, n), with `wrap` in [-n, n)
+def take(
+    x: Array, index: Array, out: Array, outer: int, n: int, inner: int, wrap: bool = False
+) -> None: ...
+def gather(
+    x: Array, index: Array, out: Array, outer: int, n: int, inner: int, wrap: bool = False
+) -> None: ...
+def put(
+    src: Array,
+    index: Array,
+    out: Array,
+    outer: int,
+    n: int,
+    inner: int,
+    mode: str = "set",
+    wrap: bool = False,
+) -> None:
+    """Where an index repeats, the last one stays; mode "add" or "multiply" combines them all."""
+
+def scatter(
+    src: Array,
+    index: Array,
+    out: Array,
+    outer: int,
+    n: int,
+    inner: int,
+    mode: str = "set",
+    wrap: bool = False,
+) -> None:
+    """Where an index repeats, the last one stays; mode "add" or "multiply" combines them all."""
 
 # random numbers; state is int64 (2,): seed, offset, advanced by the kernel
 def rand(out: Array, state: Array, low: float, high: float) -> None: ...

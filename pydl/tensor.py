@@ -405,7 +405,7 @@ class Tensor(Methods):
     __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> Tensor:
-        return ops.index.getitem(self, index)
+        return ops.getitem.getitem(self, index)
 
     # ---- ops that take a shape or dimensions as one tuple or spread out
 

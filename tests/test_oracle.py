@@ -365,30 +365,34 @@ def test_gemm_of_nothing_is_the_bias() -> None:
 # ---- indexing
 
 
-def test_take_and_gather_with_their_adjoints() -> None:
+def test_take_and_gather_and_how_they_are_written() -> None:
     x = np.arange(12.0).reshape(2, 3, 2)
-    index, out, gx = np.array([2, 0, 2]), np.empty((2, 3, 2)), np.empty((2, 3, 2))
+    index, out, gx = np.array([2, 0, 2]), np.empty((2, 3, 2)), np.zeros((2, 3, 2))
     K.take(x, index, out, 2, 3, 2)
     np.testing.assert_array_equal(out, x[:, [2, 0, 2]])
-    K.take_backward(x, index, gx, 2, 3, 2)
+    K.put(x, index, gx, 2, 3, 2, "add")
     np.testing.assert_array_equal(gx[0], [[2, 3], [0, 0], [4, 6]])
+    K.put(x, index, gx, 2, 3, 2)
+    np.testing.assert_array_equal(gx[0], [[2, 3], [0, 0], [4, 5]])
 
-    index, out = np.array([[[0, 2]], [[1, 1]]]), np.empty((2, 1, 2))
-    K.gather(x, index, out, 2, 3, 2)
+    index, out = np.array([[[0, 2]], [[1, -2]]]), np.empty((2, 1, 2))
+    K.gather(x, index, out, 2, 3, 2, wrap=True)
     np.testing.assert_array_equal(out, [[[0, 5]], [[8, 9]]])
     index = np.array([[[0, 2], [0, 1]], [[1, 1], [1, 2]]])
-    K.gather_backward(np.ones((2, 2, 2)), index, gx, 2, 3, 2)
-    np.testing.assert_array_equal(gx, [[[2, 0], [0, 1], [0, 1]], [[0, 0], [2, 1], [0, 1]]])
+    gx = np.ones((2, 3, 2))
+    K.scatter(np.full((2, 2, 2), 3.0), index, gx, 2, 3, 2, "multiply")
+    np.testing.assert_array_equal(gx, [[[9, 1], [1, 3], [1, 3]], [[1, 1], [9, 3], [1, 3]]])
     none = np.empty((0, 1, 2), np.int64)
     K.gather(np.empty((0, 3, 2)), none, np.empty((0, 1, 2)), 0, 3, 2)
-    K.gather_backward(np.empty((0, 1, 2)), none, np.empty((0, 3, 2)), 0, 3, 2)
+    K.scatter(np.empty((0, 1, 2)), none, np.empty((0, 3, 2)), 0, 3, 2)
 
 
 def test_accumulation_goes_in_the_order_of_the_index() -> None:
-    gy, gx = np.float32([2.0**24, 1, 1]).reshape(1, 3, 1), np.empty((1, 1, 1), np.float32)
-    K.take_backward(gy, np.zeros(3, np.int64), gx, 1, 1, 1)
+    gy, gx = np.float32([2.0**24, 1, 1]).reshape(1, 3, 1), np.zeros((1, 1, 1), np.float32)
+    K.put(gy, np.zeros(3, np.int64), gx, 1, 1, 1, "add")
     assert gx.item() == 2.0**24
-    K.gather_backward(gy[:, ::-1].copy(), np.zeros((1, 3, 1), np.int64), gx, 1, 1, 1)
+    gx[...] = 0
+    K.scatter(gy[:, ::-1].copy(), np.zeros((1, 3, 1), np.int64), gx, 1, 1, 1, "add")
     assert gx.item() == 2.0**24 + 2
 
 

@@ -158,7 +158,7 @@ def lookup(rng: Rng, name: str) -> OpCase:
     dim = int(rng.integers(len(shape)))
     k = int(rng.integers(1, 60))
     where = (*shape[:dim], k, *shape[dim + 1 :])
-    inputs = (normal(*shape), whole(-shape[dim], shape[dim], *where))
+    inputs = (normal(*shape), whole(0, shape[dim], *where))
     return OpCase(name, lambda x, i: ops.gather(x, dim, i), inputs, k_grad=k)
 
 

@@ -1,4 +1,5 @@
-// Take and gather along the middle dimension of x (outer, n, inner), with their gradients.
+// Reading (take, gather) and writing (put, scatter) along the middle dimension of (outer, n,
+// inner).
 #include "core/args/index.h"
 
 #include "bindings/checks.h"
@@ -7,12 +8,19 @@ namespace pydl {
 
 namespace {
 
-// `long_side` is dense over (outer, n, inner), `picked` over (outer, k, inner).
-void check_blocks(const Call& call, const char* long_name, const Array& long_side,
-                  const char* picked_name, const Array& picked, int64_t outer, int64_t n,
-                  int64_t inner, int64_t k) {
-  call.elements(long_name, long_side, outer, n, inner, "(outer, n, inner)");
-  call.elements(picked_name, picked, outer, k, inner, "(outer, k, inner)");
+// Every index in [0, n), or in [-n, n) where negative ones count from the end. Not while a plan
+// records: replay could not check.
+void check_index(const char* op, const Array& index, int64_t n, bool wrap) {
+  if (recording_plan() != nullptr) return;
+  const int64_t* at = static_cast<const int64_t*>(index.data);
+  const int64_t low = wrap ? -n : 0;
+  int64_t bad = 0;
+  for (int64_t i = 0; i < index.size; ++i) bad |= (at[i] < low) | (at[i] >= n);
+  if (bad == 0) return;
+  int64_t i = 0;
+  while (at[i] >= low && at[i] < n) ++i;
+  throw py::index_error(std::string(op) + ": index holds " + std::to_string(at[i]) +
+                        ", expected [" + std::to_string(low) + ", " + std::to_string(n) + ")");
 }
 
 // k of an index (outer, k, inner): its shape may have any number of dimensions.
@@ -22,90 +30,90 @@ int64_t picks(const Array& index, int64_t outer, int64_t inner) {
   return index.size / block;
 }
 
-void take(const Array& x, const Array& index, const Array& out, int64_t outer, int64_t n,
-          int64_t inner) {
-  Call call("take");
+template <bool kEach>  // an index of its own for each element
+void read(const char* name, void (*fn)(const TakeArgs&), const Array& x, const Array& index,
+          const Array& out, int64_t outer, int64_t n, int64_t inner, bool wrap) {
+  Call call(name);
   TakeArgs a;
   a.x = call.in_any("x", x);
   a.index = call.in<int64_t>("index", index);
   a.out = call.out_any("out", out);
   call.same_dtype("out", out, "x", x);
-  check_blocks(call, "x", x, "out", out, outer, n, inner, index.size);
-  call.indices("index", index, n, nullptr);
+  a.k = kEach ? picks(index, outer, inner) : index.size;
+  call.elements("x", x, outer, n, inner, "(outer, n, inner)");
+  if (kEach) call.elements("index", index, outer, a.k, inner, "(outer, k, inner)");
+  call.elements("out", out, outer, a.k, inner, "(outer, k, inner)");
+  check_index(name, index, n, wrap);
   a.itemsize = item_size(x);
   a.outer = outer;
   a.n = n;
   a.inner = inner;
-  a.k = index.size;
-  call.run(cpu_table().take, a);
+  call.run(fn, a);
 }
 
-void take_backward(const Array& gy, const Array& index, const Array& gx, int64_t outer, int64_t n,
-                   int64_t inner) {
-  Call call("take_backward");
-  TakeBackwardArgs a;
-  a.gy = call.in<float>("gy", gy);
-  a.index = call.in<int64_t>("index", index);
-  a.gx = call.out<float>("gx", gx);
-  check_blocks(call, "gx", gx, "gy", gy, outer, n, inner, index.size);
-  call.indices("index", index, n, nullptr);
-  a.outer = outer;
-  a.n = n;
-  a.inner = inner;
-  a.k = index.size;
-  call.run(cpu_table().take_backward, a);
+PutMode parse_mode(const Call& call, const std::string& mode) {
+  if (mode == "set") return PutMode::kSet;
+  if (mode == "add") return PutMode::kAdd;
+  if (mode == "multiply") return PutMode::kMultiply;
+  call.wrong_value("mode is \"" + mode + "\", expected set, add or multiply");
 }
 
-void gather(const Array& x, const Array& index, const Array& out, int64_t outer, int64_t n,
-            int64_t inner) {
-  Call call("gather");
-  GatherArgs a;
-  a.x = call.in_any("x", x);
+template <bool kEach>
+void write(const char* name, void (*fn)(const PutArgs&), const Array& src, const Array& index,
+           const Array& out, int64_t outer, int64_t n, int64_t inner, const std::string& mode,
+           bool wrap) {
+  Call call(name);
+  PutArgs a;
+  a.mode = parse_mode(call, mode);
+  if (a.mode != PutMode::kSet) call.need("src", src, kNumbers);
+  a.src = call.in_any("src", src);
   a.index = call.in<int64_t>("index", index);
   a.out = call.out_any("out", out);
-  call.same_dtype("out", out, "x", x);
-  a.k = picks(index, outer, inner);
-  check_blocks(call, "x", x, "index", index, outer, n, inner, a.k);
-  call.elements("out", out, outer, a.k, inner, "(outer, k, inner)");
-  call.indices("index", index, n, nullptr);
-  a.itemsize = item_size(x);
+  call.same_dtype("src", src, "out", out);
+  a.k = kEach ? picks(index, outer, inner) : index.size;
+  call.elements("out", out, outer, n, inner, "(outer, n, inner)");
+  if (kEach) call.elements("index", index, outer, a.k, inner, "(outer, k, inner)");
+  call.elements("src", src, outer, a.k, inner, "(outer, k, inner)");
+  check_index(name, index, n, wrap);
+  a.dtype = out.dtype;
+  a.itemsize = item_size(out);
   a.outer = outer;
   a.n = n;
   a.inner = inner;
-  call.run(cpu_table().gather, a);
+  call.run(fn, a);
 }
 
-void gather_backward(const Array& gy, const Array& index, const Array& gx, int64_t outer, int64_t n,
-                     int64_t inner) {
-  Call call("gather_backward");
-  GatherBackwardArgs a;
-  a.gy = call.in<float>("gy", gy);
-  a.index = call.in<int64_t>("index", index);
-  a.gx = call.out<float>("gx", gx);
-  a.k = picks(index, outer, inner);
-  check_blocks(call, "gx", gx, "index", index, outer, n, inner, a.k);
-  call.elements("gy", gy, outer, a.k, inner, "(outer, k, inner)");
-  call.indices("index", index, n, nullptr);
-  a.outer = outer;
-  a.n = n;
-  a.inner = inner;
-  call.run(cpu_table().gather_backward, a);
+template <bool kEach>
+void bind_read(py::module_& m, const char* name, void (*KernelTable::*fn)(const TakeArgs&)) {
+  m.def(
+      name,
+      [name, fn](const Array& x, const Array& index, const Array& out, int64_t outer, int64_t n,
+                 int64_t inner, bool wrap) {
+        read<kEach>(name, cpu_table().*fn, x, index, out, outer, n, inner, wrap);
+      },
+      py::arg("x"), py::arg("index"), py::arg("out"), py::arg("outer"), py::arg("n"),
+      py::arg("inner"), py::arg("wrap") = false);
 }
 
-void bind(py::module_& m, const char* name,
-          void (*fn)(const Array&, const Array&, const Array&, int64_t, int64_t, int64_t),
-          const char* in, const char* out) {
-  m.def(name, fn, py::arg(in), py::arg("index"), py::arg(out), py::arg("outer"), py::arg("n"),
-        py::arg("inner"));
+template <bool kEach>
+void bind_write(py::module_& m, const char* name, void (*KernelTable::*fn)(const PutArgs&)) {
+  m.def(
+      name,
+      [name, fn](const Array& src, const Array& index, const Array& out, int64_t outer, int64_t n,
+                 int64_t inner, const std::string& mode, bool wrap) {
+        write<kEach>(name, cpu_table().*fn, src, index, out, outer, n, inner, mode, wrap);
+      },
+      py::arg("src"), py::arg("index"), py::arg("out"), py::arg("outer"), py::arg("n"),
+      py::arg("inner"), py::arg("mode") = "set", py::arg("wrap") = false);
 }
 
 }  // namespace
 
 void bind_index(py::module_& m) {
-  bind(m, "take", take, "x", "out");
-  bind(m, "take_backward", take_backward, "gy", "gx");
-  bind(m, "gather", gather, "x", "out");
-  bind(m, "gather_backward", gather_backward, "gy", "gx");
+  bind_read<false>(m, "take", &KernelTable::take);
+  bind_read<true>(m, "gather", &KernelTable::gather);
+  bind_write<false>(m, "put", &KernelTable::put);
+  bind_write<true>(m, "scatter", &KernelTable::scatter);
 }
 
 }  // namespace pydl

@@ -37,9 +37,9 @@
   X(cross_entropy, CrossEntropyArgs) \
   X(cross_entropy_backward, CrossEntropyBackwardArgs) \
   X(take, TakeArgs) \
-  X(take_backward, TakeBackwardArgs) \
-  X(gather, GatherArgs) \
-  X(gather_backward, GatherBackwardArgs) \
+  X(gather, TakeArgs) \
+  X(put, PutArgs) \
+  X(scatter, PutArgs) \
   X(random, RandomArgs) \
   X(dropout, DropoutArgs) \
   X(dropout_backward, DropoutBackwardArgs) \

@@ -6,6 +6,7 @@ from . import utils as utils
 from .activation import *
 from .container import *
 from .conv import *
+from .embedding import *
 from .layers import *
 from .loss import *
 from .module import *

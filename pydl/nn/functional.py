@@ -4,6 +4,7 @@ from ..ops.activation import *
 from ..ops.bilinear import *
 from ..ops.conv import *
 from ..ops.conv_transpose import *
+from ..ops.index import embedding as embedding
 from ..ops.index import one_hot as one_hot
 from ..ops.loss import *
 from ..ops.matmul import linear as linear

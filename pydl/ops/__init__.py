@@ -1,5 +1,6 @@
 """Every operation, one family a file; `__all__` of each names what is public."""
 
+from . import getitem as getitem
 from .activation import *
 from .arithmetic import *
 from .bilinear import *

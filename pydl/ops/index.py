@@ -1,9 +1,14 @@
-"""Indexing: by integers, slices, None and Ellipsis; by integer tensors; by masks."""
+"""Reading by index tensors and masks: what has a name.
+
+x[...] is in getitem.py, writing in scatter.py.
+
+x is seen as (outer, n, inner) about one dimension. `Take` looks all of it up with one index,
+`Gather` has an index of its own for each element.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,17 +17,23 @@ from ..device import Shape
 from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
-from .arithmetic import eq, where
-from .create import arange, empty, from_numpy
+from .arithmetic import eq, ne, where
+from .create import arange, empty, from_numpy, zeros
 from .elementwise import broadcast_shapes
 from .reduce import expand
-from .shape import normal_dim, permute, reshape, slices
+from .shape import cast, normal_dim, reshape, slices
 
 __all__ = [
+    "argwhere",
+    "embedding",
     "gather",
     "index_select",
+    "masked_select",
     "nonzero",
     "one_hot",
+    "select",
+    "take",
+    "take_along_dim",
 ]
 
 
@@ -36,26 +47,38 @@ def around(shape: Shape, dim: int) -> tuple[int, int, int]:
     return outer, shape[dim], inner
 
 
-def _wrap(name: str, index: Tensor, n: int) -> Tensor:
-    """int64 indices with negative ones counted from the end."""
+def integers(name: str, index: Tensor) -> Tensor:
+    """An index as int64.
+
+    Raises:
+        TypeError: it holds no integers.
+    """
     if index.dtype.is_floating or index.dtype is dtypes.bool_:
         raise TypeError(f"{name}: index is {index.dtype.name}, expected integers")
-    index = index.long()
-    return where(index < 0, index + n, index)
+    return index.long()
+
+
+def applied(name: str, op: type[Op], *inputs: Tensor, **parameters: Any) -> Tensor:
+    """op.apply, with an IndexError that names the public function."""
+    try:
+        return op.apply(*inputs, **parameters)
+    except IndexError as error:
+        raise IndexError(f"{name}: {str(error).split(': ')[-1]}") from None
 
 
 class Take(Op):
     """out = x with dimension `dim` replaced by index.shape: x[..., index, ...]."""
 
+    reads: ClassVar[str] = "take"
+    writes: ClassVar[str] = "put"
     dim: int
-    backward_kernel = "take_backward"
+    wrap: bool = False  # negative indices count from the end
 
     def forward(self, x: Tensor, index: Tensor) -> Tensor:
         self.shape = x.shape
-        shape = self.out_shape(x.shape, index.shape)
-        out = empty(shape, dtype=x.dtype, device=x.device)
-        kernel = getattr(x.device.kernels, self.name)
-        kernel(x.data, index.data, out.data, *around(x.shape, self.dim))
+        out = empty(self.out_shape(x.shape, index.shape), dtype=x.dtype, device=x.device)
+        read = getattr(x.device.kernels, self.reads)
+        read(x.data, index.data, out.data, *around(x.shape, self.dim), self.wrap)
         self.save(index)
         return out
 
@@ -70,7 +93,8 @@ class Take(Op):
 class Gather(Take):
     """out[o, j, i] = x[o, index[o, j, i], i]."""
 
-    backward_kernel = "gather_backward"
+    reads = "gather"
+    writes = "scatter"
 
     def out_shape(self, shape: Shape, index: Shape) -> Shape:
         return index
@@ -82,25 +106,69 @@ class IndexBackward(Op):
     of: Take
 
     def forward(self, gy: Tensor, index: Tensor) -> Tensor:
-        gx = empty(self.of.shape, dtype=gy.dtype, device=gy.device)
-        kernel = getattr(gy.device.kernels, self.of.backward_kernel)
-        kernel(gy.data, index.data, gx.data, *around(self.of.shape, self.of.dim))
+        of = self.of
+        gx = zeros(of.shape, dtype=gy.dtype, device=gy.device)
+        write = getattr(gy.device.kernels, of.writes)
+        write(gy.data, index.data, gx.data, *around(of.shape, of.dim), "add", of.wrap)
         self.save(index)
         return gx
 
     def backward(self, ggx: Tensor) -> tuple[Tensor, None]:
         (index,) = self.saved
-        return type(self.of).apply(ggx, index, dim=self.of.dim), None
+        read = Gather if isinstance(self.of, Gather) else Take
+        return read.apply(ggx, index, dim=self.of.dim, wrap=self.of.wrap), None
 
 
+@method
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """x at the places `index` (any shape, integers, negative from the end) of one dimension.
+    """The places `index` of one dimension, in that order.
+
+    Args:
+        x: any shape and dtype.
+        dim: the dimension that is looked up.
+        index: integers (k,) in [0, x.shape[dim]), or one of them without a dimension.
+
+    Returns:
+        The shape of x, with length k in `dim`.
 
     Raises:
-        IndexError: a place does not exist.
+        IndexError: a place does not exist, or `index` has more dimensions.
+
+    Derivative: twice.
+    Source: numpy.take with `axis`.
     """
-    d = normal_dim("index_select", dim, x.ndim)
-    return Take.apply(x, _wrap("index_select", index, x.shape[d]), dim=d)
+    d = normal_dim("index_select", dim, max(x.ndim, 1))
+    if index.ndim > 1:
+        raise IndexError(f"index_select: index has shape {index.shape}, expected one dimension")
+    index = integers("index_select", index)
+    if index.ndim == 0:
+        index = reshape(index, (1,))
+    if x.ndim > 0:
+        return applied("index_select", Take, x, index, dim=d)
+    y = applied("index_select", Take, reshape(x, (1,)), index, dim=0)
+    return reshape(y, ())
+
+
+@method
+def select(x: Tensor, dim: int, index: int) -> Tensor:
+    """The part at one place of a dimension, without that dimension.
+
+    Args:
+        x: any shape and dtype, one dimension at least.
+        dim: the dimension that is dropped.
+        index: the place, negative from the end.
+
+    Returns:
+        The shape of x without `dim`.
+
+    Raises:
+        IndexError: there is no such place or dimension.
+
+    Derivative: twice.
+    Source: x[:, ..., index].
+    """
+    d = normal_dim("select", dim, x.ndim)
+    return x[(slice(None),) * d + (index,)]
 
 
 @method
@@ -108,143 +176,245 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """out[i, j, k] = x[index[i, j, k], j, k] for dim 0, and so on.
 
     Args:
-        x: any shape.
+        x: any shape and dtype.
         dim: the dimension that is looked up.
-        index: integers, of the rank of x, no longer than x in the other dimensions.
+        index: integers in [0, x.shape[dim]), of the rank of x, no longer than x in the other
+            dimensions.
+
+    Returns:
+        The shape of `index`, the dtype of x.
 
     Raises:
         ValueError: the shapes do not fit.
         IndexError: a place does not exist.
+
+    Derivative: twice.
+    Source: numpy.take_along_axis.
     """
-    d = normal_dim("gather", dim, x.ndim)
-    pairs = [p for i, p in enumerate(zip(index.shape, x.shape, strict=False)) if i != d]
-    if index.ndim != x.ndim or any(k > n for k, n in pairs):
+    d = normal_dim("gather", dim, max(x.ndim, 1))
+    index = integers("gather", index)
+    out_shape = index.shape
+    if index.numel() == 0:  # of any rank
+        return reshape(reshape(x, (-1,))[:0], out_shape)
+    x, index = (reshape(t, t.shape or (1,)) for t in (x, index))
+    if not fits(index.shape, x.shape, d):
         raise ValueError(
             f"gather: index {index.shape} does not fit x {x.shape}: same rank, and no longer "
             f"than x but in dimension {d}"
         )
-    index = _wrap("gather", index, x.shape[d])
     x = slices(x, [slice(None) if i == d else slice(0, k) for i, k in enumerate(index.shape)])
-    return Gather.apply(x, index, dim=d)
+    return reshape(applied("gather", Gather, x, index, dim=d), out_shape)
 
 
-def one_hot(index: Tensor, num_classes: int) -> Tensor:
-    """int64 tensor (*index.shape, num_classes): 1 at the index, 0 elsewhere.
+def fits(index: Shape, shape: Shape, dim: int) -> bool:
+    """Whether an index has the rank of `shape`, and is not longer but in `dim`."""
+    pairs = [p for i, p in enumerate(zip(index, shape, strict=False)) if i != dim]
+    return len(index) == len(shape) and all(k <= n for k, n in pairs)
+
+
+@method
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """The elements of x, seen as one row, at the places `index`.
 
     Args:
-        index: integers in [0, num_classes); others give a row of zeros.
-        num_classes: the length of a row.
+        x: any shape and dtype.
+        index: integers of any shape, negative from the end.
+
+    Returns:
+        The shape of `index`, the dtype of x.
+
+    Raises:
+        IndexError: a place does not exist.
+
+    Derivative: twice.
+    Source: numpy.take without `axis`.
     """
-    classes = arange(num_classes, device=index.device)
-    return eq(reshape(index.long(), (*index.shape, 1)), classes).long()
+    return applied("take", Take, reshape(x, (-1,)), integers("take", index), dim=0, wrap=True)
 
 
-def nonzero(mask: Tensor) -> tuple[Tensor, ...]:
-    """The places where a tensor is not 0, one int64 vector per dimension. Waits for the device."""
-    places = np.nonzero(mask.numpy())
-    return tuple(from_numpy(np.ascontiguousarray(p), mask.device) for p in places)
+@method
+def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather`, but x and `indices` broadcast against each other in the other dimensions.
 
+    It undoes `argmax(keepdim=True)` and `argsort`: take_along_dim(x, x.argsort(d), d) is sorted.
 
-def getitem(x: Tensor, index: Any) -> Tensor:
-    """x[index] by NumPy's rules, but that an integer beside index tensors is taken first.
+    Args:
+        x: any shape and dtype.
+        indices: integers, of the rank of x, negative from the end.
+        dim: the dimension that is looked up; None means x and `indices` seen as one row.
 
-    Leading slices with step 1 share memory, everything else is a copy. A mask waits for the device.
+    Returns:
+        The broadcast shape, with the length of `indices` in `dim`.
+
+    Raises:
+        ValueError: the shapes do not fit.
+        IndexError: a place does not exist.
+
+    Derivative: twice.
+    Source: numpy.take_along_axis.
     """
-    items = list(index) if isinstance(index, tuple) else [index]
-    masked: dict[int, int] = {}  # by id of an index that stands for a mask: the mask's length
-    items = [i for item in items for i in _expand_mask(x, item, masked)]
-    used = sum(1 for i in items if i is not None and i is not Ellipsis)
-    if used > x.ndim:
-        raise IndexError(f"too many indices: {used} for a tensor of shape {x.shape}")
-    if not any(i is Ellipsis for i in items):
-        items.append(Ellipsis)
-    at = next(k for k, i in enumerate(items) if i is Ellipsis)
-    items[at : at + 1] = [slice(None)] * (x.ndim - used)
-    if any(i is Ellipsis for i in items):
-        raise IndexError("an index can hold only one Ellipsis")
-
-    bounds: list[slice] = []  # first slice every dimension, then reshape, then look up tensors
-    shape: list[int] = []
-    tensors: list[tuple[int, Tensor]] = []  # (dimension of the sliced tensor, index)
-    lengths = iter(x.shape)
-    for item in items:
-        if item is None:
-            shape.append(1)
-            continue
-        n = next(lengths)
-        if isinstance(item, slice):
-            bounds.append(item)
-            shape.append(len(range(*item.indices(n))))
-        elif isinstance(item, Tensor):
-            if masked.get(id(item), n) != n:
-                raise IndexError(
-                    f"a mask of length {masked[id(item)]} does not fit a dimension of length {n} "
-                    f"(tensor of shape {x.shape})"
-                )
-            bounds.append(slice(None))
-            tensors.append((len(shape), item))
-            shape.append(n)
-        else:
-            i = _integer(item, n, x.shape)
-            bounds.append(slice(i, i + 1))
-    y = reshape(slices(x, bounds), shape)
-    return _lookup(y, tensors) if tensors else y
+    index = integers("take_along_dim", indices)
+    if dim is None:
+        x, index, dim = reshape(x, (-1,)), reshape(index, (-1,)), 0
+    if x.ndim != index.ndim:
+        raise ValueError(
+            f"take_along_dim: indices {index.shape} and x {x.shape} differ in their number of "
+            "dimensions"
+        )
+    d = normal_dim("take_along_dim", dim, x.ndim)
+    others = [(*t.shape[:d], 1, *t.shape[d + 1 :]) for t in (x, index)]
+    shape = broadcast_shapes("take_along_dim", *others)
+    x, index = (expand(t, (*shape[:d], t.shape[d], *shape[d + 1 :])) for t in (x, index))
+    return applied("take_along_dim", Gather, x, index, dim=d, wrap=True)
 
 
-def _expand_mask(x: Tensor, item: Any, masked: dict[int, int]) -> Sequence[Any]:
-    """Lists and arrays as tensors, a mask as one index tensor per dimension."""
-    if isinstance(item, (list, np.ndarray)):
-        array = np.asarray(item)
-        if array.dtype.kind not in "biu" and array.size > 0:
-            raise TypeError(f"an index holds integers or bools, not {array.dtype}")
-        array = array.astype(np.int64) if array.dtype != np.bool_ else array.copy()
-        item = from_numpy(np.array(array, order="C"), x.device)
-    if isinstance(item, Tensor) and item.dtype is dtypes.bool_:
-        places = nonzero(item)
-        masked.update((id(i), n) for i, n in zip(places, item.shape, strict=True))
-        return places
-    return (item,)
+@method
+def masked_select(x: Tensor, mask: Tensor) -> Tensor:
+    """The elements of x where `mask` is true, in order. Waits for the device.
+
+    Args:
+        x: any shape and dtype.
+        mask: bool, broadcast against x.
+
+    Returns:
+        (k,), the dtype of x.
+
+    Raises:
+        TypeError: the mask is not bool.
+        ValueError: the shapes do not broadcast together.
+
+    Derivative: twice.
+    Source: numpy.extract.
+    """
+    shape = broadcast_shapes("masked_select", x.shape, mask.shape)
+    places = true_places("masked_select", mask, shape)
+    return Take.apply(reshape(expand(x, shape), (-1,)), places, dim=0)
 
 
-def _integer(item: Any, n: int, shape: Shape) -> int:
-    try:
-        i = item.__index__()
-    except AttributeError:
-        raise TypeError(
-            f"an index is an integer, slice, None, Ellipsis, list, array or tensor, "
-            f"not {type(item).__name__}"
-        ) from None
-    if not -n <= i < n:
-        raise IndexError(f"index {i} is out of range for length {n} (tensor of shape {shape})")
-    return int(i % n)
+def true_places(name: str, mask: Tensor, shape: Shape) -> Tensor:
+    """Where a mask, expanded to `shape` and seen as one row, is true: int64 (k,)."""
+    if mask.dtype is not dtypes.bool_:
+        raise TypeError(f"{name}: mask is {mask.dtype.name}, expected bool")
+    return from_numpy(np.flatnonzero(np.broadcast_to(mask.numpy(), shape)), mask.device)
 
 
-def _lookup(x: Tensor, tensors: list[tuple[int, Tensor]]) -> Tensor:
-    """x looked up by integer tensors: one linear index over the dimensions they stand for."""
-    dims = [d for d, _ in tensors]
-    together = dims == list(range(dims[0], dims[-1] + 1))
-    first = dims[0] if together else 0
-    if not together:  # NumPy puts the looked-up dimensions in front
-        x = permute(x, dims + [d for d in range(x.ndim) if d not in dims])
-    lengths = x.shape[first : first + len(dims)]
-    shape = broadcast_shapes("index", *(t.shape for _, t in tensors))
-    linear: Tensor | None = None
-    merged = 1
-    for n, (_, t) in zip(lengths, tensors, strict=True):
-        if len(tensors) > 1:
-            _check_range(t, n, x.shape)
-        part = expand(_wrap("index", t, n), shape)
-        linear = part if linear is None else linear * n + part
-        merged *= n
-    assert linear is not None
-    x = reshape(x, (*x.shape[:first], merged, *x.shape[first + len(dims) :]))
-    return Take.apply(x, linear, dim=first)
+@method
+def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
+    """The places where x is not 0, in row-major order. Waits for the device.
+
+    Args:
+        x: any shape and dtype.
+        as_tuple: one vector per dimension, which can index x, instead of one row per place.
+
+    Returns:
+        int64 (k, x.ndim); or x.ndim tensors of int64 (k,), where a number counts as one dimension.
+
+    Derivative: none.
+    Source: numpy.argwhere and numpy.nonzero.
+    """
+    mask = cast(x.detach(), dtypes.bool_).numpy()
+    if not as_tuple:
+        return from_numpy(np.ascontiguousarray(np.argwhere(mask)), x.device)
+    places = np.nonzero(np.atleast_1d(mask))
+    return tuple(from_numpy(np.ascontiguousarray(p), x.device) for p in places)
 
 
-def _check_range(index: Tensor, n: int, shape: Shape) -> None:
-    """NOTE: several indices make one linear index, so a bad one must be found before."""
-    values = index.numpy()
-    bad = (values < -n) | (values >= n)
-    if bad.any():
-        value = int(values[bad].flat[0])
-        raise IndexError(f"index {value} is out of range for length {n} (tensor of shape {shape})")
+@method
+def argwhere(x: Tensor) -> Tensor:
+    """The places where x is not 0, in row-major order. Waits for the device.
+
+    Args:
+        x: any shape and dtype.
+
+    Returns:
+        int64 (k, x.ndim), one row per place.
+
+    Derivative: none.
+    Source: numpy.argwhere.
+    """
+    places: Tensor = nonzero(x)
+    return places
+
+
+def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the index, 0 elsewhere. Waits for the device.
+
+    Args:
+        x: integers of any shape in [0, num_classes).
+        num_classes: the length of a row; -1 means the largest index + 1.
+
+    Returns:
+        int64 (*x.shape, num_classes).
+
+    Raises:
+        ValueError: an index does not exist, or there is none to count the classes by.
+
+    Derivative: none.
+    Source: Bishop, "Pattern Recognition and Machine Learning" (2006), section 4.1.2.
+    """
+    x = integers("one_hot", x)
+    if num_classes < 1 and (num_classes != -1 or x.numel() == 0):
+        raise ValueError(f"one_hot: cannot make {num_classes} classes of shape {x.shape}")
+    values = x.numpy()
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if num_classes == -1:
+        num_classes = high + 1
+    if low < 0 or high >= num_classes:
+        bad = low if low < 0 else high
+        raise ValueError(f"one_hot: x holds {bad}, expected [0, {num_classes})")
+    classes = arange(num_classes, device=x.device)
+    return eq(reshape(x, (*x.shape, 1)), classes).long()
+
+
+class Embedding(Take):
+    """Rows of x; that of the padding gets no gradient."""
+
+    padding: int
+
+    def backward(self, gy: Tensor) -> tuple[Tensor, None]:
+        (index,) = self.saved
+        kept = ne(reshape(index, (*index.shape, 1)), self.padding)
+        return IndexBackward.apply(where(kept, gy, 0.0), index, of=self), None
+
+
+def embedding(
+    x: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Rows of a table.
+
+    Args:
+        x: integers of any shape in [0, n).
+        weight: the table, (n, d).
+        padding_idx: a row that gets no gradient, negative from the end.
+        max_norm: None is all there is.
+        norm_type: of max_norm.
+        scale_grad_by_freq: False is all there is.
+        sparse: False is all there is.
+
+    Returns:
+        (*x.shape, d).
+
+    Raises:
+        IndexError: a row does not exist.
+        ValueError: the table is no matrix, or an option is not there.
+
+    Derivative: twice.
+    Source: Bengio et al., "A neural probabilistic language model" (2003), section 2 (the matrix C).
+    """
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise ValueError("embedding: max_norm, scale_grad_by_freq and sparse are not supported")
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: weight has shape {weight.shape}, expected (n, d)")
+    index = integers("embedding", x)
+    if padding_idx is None:
+        return applied("embedding", Take, weight, index, dim=0)
+    n = weight.shape[0]
+    if not -n <= padding_idx < n:
+        raise IndexError(f"embedding: padding_idx is {padding_idx}, expected [{-n}, {n})")
+    return applied("embedding", Embedding, weight, index, dim=0, padding=padding_idx % n)

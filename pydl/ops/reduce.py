@@ -70,7 +70,7 @@ def blocks(shape: Shape, dims: Sequence[int]) -> list[tuple[int, int, int]]:
     sizes = list(shape)
     for i in reversed(range(len(shape))):
         if i in dims:
-            n = sizes[i] * (n or 1)
+            n = sizes[i] * (1 if n is None else n)
         elif n is None:
             inner *= sizes[i]
         elif sizes[i] != 1:

@@ -169,56 +169,61 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 class Slice(Op):
-    """out[i...] = x[starts + i * steps]; what is not covered gets no gradient."""
+    """out[i...] = x[offset + i . strides]; what is not covered gets no gradient."""
 
-    starts: tuple[int, ...]
-    steps: tuple[int, ...]
     shape: Shape
+    strides: Sequence[int]
+    offset: int
 
     def forward(self, x: Tensor) -> Tensor:
         self.back = x.shape
-        strides, offset = self.layout()
-        rest_whole = self.shape[1:] == x.shape[1:] and strides[1:] == list(row_major(x.shape))[1:]
-        if rest_whole and (self.steps[0] == 1 or self.shape[0] == 1):
-            y = Tensor(x.device.view(x.data, self.shape, offset), x.device)
+        dense = zip(self.shape, self.strides, row_major(self.shape), strict=True)
+        if 0 in self.shape or all(n == 1 or s == d for n, s, d in dense):
+            y = Tensor(x.device.view(x.data, self.shape, self.offset), x.device)
             y.version = x.version
             return y
-        return strided(x, self.shape, strides, offset)
-
-    def layout(self) -> tuple[list[int], int]:
-        """Strides and offset of the slice inside x."""
-        dense = row_major(self.back)
-        strides = [s * step for s, step in zip(dense, self.steps, strict=True)]
-        offset = sum(s * start for s, start in zip(dense, self.starts, strict=True))
-        return strides, offset
+        return strided(x, self.shape, self.strides, self.offset)
 
     def backward(self, gy: Tensor) -> Tensor:
-        return SliceBackward.apply(gy, of=self)
+        return Unslice.apply(gy, shape=self.back, strides=self.strides, offset=self.offset)
 
 
-class SliceBackward(Op):
-    """Zeros with gy at the place of the slice."""
+class Unslice(Op):
+    """Zeros of `shape` with x at the places offset + i . strides."""
 
-    of: Slice
+    shape: Shape
+    strides: Sequence[int]
+    offset: int
 
-    def forward(self, gy: Tensor) -> Tensor:
-        gx = zeros(self.of.back, dtype=gy.dtype, device=gy.device)
-        strides, offset = self.of.layout()
-        place(gy, gx, strides, offset)
-        return gx
+    def forward(self, x: Tensor) -> Tensor:
+        self.back = x.shape
+        out = zeros(self.shape, dtype=x.dtype, device=x.device)
+        place(x, out, self.strides, self.offset)
+        return out
 
-    def backward(self, ggx: Tensor) -> Tensor:
-        return Slice.apply(ggx, starts=self.of.starts, steps=self.of.steps, shape=self.of.shape)
+    def backward(self, gy: Tensor) -> Tensor:
+        return Slice.apply(gy, shape=self.back, strides=self.strides, offset=self.offset)
 
 
-def slices(x: Tensor, bounds: Sequence[slice]) -> Tensor:
-    """x[bounds], one slice per dimension; steps may be negative."""
-    ranges = [range(*s.indices(n)) for s, n in zip(bounds, x.shape, strict=True)]
-    shape = tuple(len(r) for r in ranges)
-    if shape == x.shape and all(r.step == 1 for r in ranges):
+def slices(x: Tensor, bounds: Sequence[slice | range]) -> Tensor:
+    """x[bounds], one slice (or the range it stands for) per dimension; steps may be negative."""
+    shape, strides, offset = layout(x.shape, bounds)
+    if shape == x.shape and strides == row_major(shape):
         return x
-    starts = tuple(r.start if len(r) else 0 for r in ranges)
-    return Slice.apply(x, starts=starts, steps=tuple(r.step for r in ranges), shape=shape)
+    return Slice.apply(x, shape=shape, strides=strides, offset=offset)
+
+
+def layout(shape: Shape, bounds: Sequence[slice | range]) -> tuple[Shape, tuple[int, ...], int]:
+    """Shape, strides and offset of a part of a dense array."""
+    dense = row_major(shape)
+    ranges = [
+        b if isinstance(b, range) else range(*b.indices(n))
+        for b, n in zip(bounds, shape, strict=True)
+    ]
+    lengths = tuple(len(r) for r in ranges)
+    offset = sum(r.start * s for r, s in zip(ranges, dense, strict=True))
+    strides = tuple(r.step * s for r, s in zip(ranges, dense, strict=True))
+    return lengths, strides, 0 if 0 in lengths else offset
 
 
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:

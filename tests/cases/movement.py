@@ -40,7 +40,7 @@ def movement() -> Iterable[OpCase]:
         ("1:3, :, list", np.s_[1:3, :, [1, 1]]), ("list, :, list", np.s_[[0, 1], :, [1, 0]]),
     ]  # fmt: skip
     for text, key in keys:
-        moves.append((f"index_select[x[{text}]]", given(Tensor.__getitem__, key), (4, 5, 3)))
+        moves.append((f"take[x[{text}]]", given(Tensor.__getitem__, key), (4, 5, 3)))
     for name, fn, shape in moves:
         yield OpCase(name, fn, (normal(*shape),), k_grad=3)
     for dim, shapes in ((0, ((2, 3), (1, 3), (4, 3))), (1, ((3, 2), (3, 0), (3, 65))),

@@ -1,10 +1,14 @@
-// Reading and writing by index. The rules of all kernels: core/kernels.h.
+// Reading and writing by index. The rules of all kernels: core/kernels.h. An index in [-n, 0)
+// counts from the end.
 #pragma once
 #include <stdint.h>
 
+#include "core/dtype.h"
+
 namespace pydl {
 
-// out (outer, k, inner) = x (outer, n, inner) [:, index[k], :]; index in [0, n). Any itemsize.
+// take: out (outer, k, inner)[o, j, i] = x (outer, n, inner)[o, index[j], i]. Any itemsize.
+// gather: out[o, j, i] = x[o, index[o, j, i], i].
 struct TakeArgs {
   int64_t itemsize, outer, n, inner, k;
   const void* x;
@@ -12,28 +16,18 @@ struct TakeArgs {
   void* out;
 };
 
-// gx (outer, n, inner) = 0, then gx[:, index[j], :] += gy[:, j, :] in the order of j. float32.
-struct TakeBackwardArgs {
-  int64_t outer, n, inner, k;
-  const float* gy;
-  const int64_t* index;
-  float* gx;
-};
+enum class PutMode : int32_t { kSet, kAdd, kMultiply };  // the order of pydl/ops/scatter.py
 
-// out (outer, k, inner)[o, j, i] = x (outer, n, inner)[o, index[o, j, i], i]. Any itemsize.
-struct GatherArgs {
+// put: out (outer, n, inner)[o, index[j], i] = src (outer, k, inner)[o, j, i], or += or *=, in the
+// order of j. scatter: out[o, index[o, j, i], i] likewise. Sums of bools are "or", products "and";
+// half types can be set only.
+struct PutArgs {
+  PutMode mode;
+  DType dtype;
   int64_t itemsize, outer, n, inner, k;
-  const void* x;
+  const void* src;
   const int64_t* index;
   void* out;
-};
-
-// gx = 0, then gx[o, index[o, j, i], i] += gy[o, j, i] in the order of j. float32.
-struct GatherBackwardArgs {
-  int64_t outer, n, inner, k;
-  const float* gy;
-  const int64_t* index;
-  float* gx;
 };
 
 }  // namespace pydl

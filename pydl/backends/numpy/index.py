@@ -1,46 +1,60 @@
-"""Take (one index for all rows) and gather (an index for each element), with their gradients.
+"""Reading (take, gather) and writing (put, scatter) by index: the middle of (outer, n, inner).
 
-x is (outer, n, inner); index is (k,) for take, (outer, k, inner) for gather, each in [0, n).
+The index is (k,) for take and put, (outer, k, inner) for gather and scatter, each in [0, n); with
+`wrap` it may also be negative, counted from the end.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
+
+COMBINE = {"add": np.add, "multiply": np.multiply}
 
 
-def _check(index: A, n: int) -> None:
-    """NumPy finds an index of n or more by itself, but a negative one means something to it."""
-    if (index < 0).any():
-        raise IndexError(f"index holds {index[index < 0].flat[0]}, expected [0, {n})")
+def _check(index: A, n: int, wrap: bool) -> None:
+    low = -n if wrap else 0
+    bad = index[(index < low) | (index >= n)]
+    if bad.size:
+        raise IndexError(f"index holds {bad.flat[0]}, expected [{low}, {n})")
 
 
-def take(x: A, index: A, out: A, outer: int, n: int, inner: int) -> None:
-    _check(index, n)
+def take(x: A, index: A, out: A, outer: int, n: int, inner: int, wrap: bool = False) -> None:
+    _check(index, n, wrap)
     out[...] = x.reshape(outer, n, inner)[:, index.reshape(-1)].reshape(out.shape)
 
 
-@quiet
-def take_backward(gy: A, index: A, gx: A, outer: int, n: int, inner: int) -> None:
-    gy = widen(gy).reshape(outer, index.size, inner)
-    total = np.zeros((outer, n, inner), gy.dtype)
-    np.add.at(total.swapaxes(0, 1), index.reshape(-1), gy.swapaxes(0, 1))
-    gx[...] = total.reshape(gx.shape)
-
-
-def gather(x: A, index: A, out: A, outer: int, n: int, inner: int) -> None:
-    _check(index, n)
+def gather(x: A, index: A, out: A, outer: int, n: int, inner: int, wrap: bool = False) -> None:
+    _check(index, n, wrap)
     x = x.reshape(outer, n, inner)
     out[...] = x[_positions(index, outer, inner)].reshape(out.shape)
 
 
-@quiet
-def gather_backward(gy: A, index: A, gx: A, outer: int, n: int, inner: int) -> None:
+def put(
+    src: A, index: A, out: A, outer: int, n: int, inner: int, mode: str = "set", wrap: bool = False
+) -> None:
+    _check(index, n, wrap)
+    rows = out.reshape(outer, n, inner).swapaxes(0, 1)
+    _write(rows, index.reshape(-1), src.reshape(outer, index.size, inner).swapaxes(0, 1), mode)
+
+
+def scatter(
+    src: A, index: A, out: A, outer: int, n: int, inner: int, mode: str = "set", wrap: bool = False
+) -> None:
+    _check(index, n, wrap)
     at = _positions(index, outer, inner)
-    total = np.zeros((outer, n, inner), widen(gy).dtype)
-    np.add.at(total, at, widen(gy).reshape(at[1].shape))
-    gx[...] = total.reshape(gx.shape)
+    _write(out.reshape(outer, n, inner), at, src.reshape(at[1].shape), mode)
+
+
+@quiet
+def _write(out: A, at: A | tuple[A, ...], src: A, mode: str) -> None:
+    if mode == "set":
+        out[at] = src
+    elif out.dtype.itemsize == 2:
+        raise TypeError(f"mode {mode!r}: expected float32, integers or bool, got {out.dtype}")
+    else:
+        COMBINE[mode].at(out, at, src)
 
 
 def _positions(index: A, outer: int, inner: int) -> tuple[A, A, A]:
