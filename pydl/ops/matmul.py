@@ -99,15 +99,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Args:
         x: (..., in).
-        weight: (out, in).
-        bias: (out,), or None.
+        weight: (out, in), or (in,) for one output without a dimension of its own.
+        bias: (out,), or None; 0-d beside a weight (in,).
 
     Returns:
-        (..., out).
+        (..., out), or (...).
 
     Raises:
         ValueError: the shapes do not fit.
     """
+    if weight.ndim == 1 and (bias is None or bias.ndim == 0):
+        bias = None if bias is None else reshape(bias, (1,))
+        return reshape(linear(x, reshape(weight, (1, *weight.shape)), bias), x.shape[:-1])
     if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: weight {weight.shape} is (out, in), but x {x.shape} does not end in in"

@@ -51,6 +51,9 @@ def products() -> Iterable[OpCase]:
         yield OpCase(f"linear[{x}, {out}]", ops.linear, inputs, k=n, k_grad=max(rows, out))
         yield OpCase(f"linear[{x}, {out}, no bias]", ops.linear, inputs[:2], k=n,
                      k_grad=max(rows, out))  # fmt: skip
+    for x in ((5,), (4, 7), (2, 3, 0)):
+        inputs = (normal(*x), normal(x[-1]), normal())
+        yield OpCase(f"linear[{x}, one]", ops.linear, inputs, k=x[-1], k_grad=math.prod(x))
 
 
 def kernels() -> Iterable[KernelCase]:

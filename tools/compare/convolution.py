@@ -56,8 +56,9 @@ def conv(d: Draw, name: str) -> Call:
         size[0] = 0
     wrong = d.chance(0.03)
     batch = () if d.chance(0.15) else (d.pick(0, 1, 2, 3) if d.chance(0.3) else d.pick(1, 2),)
-    x = d.tensor((*batch, channels + wrong, *size), mode=d.pick(*MODES))
-    weight = d.tensor((filters, max(channels // groups, 1), *kernel), mode="plain")
+    dtype = (d.pick(*["float32"] * 24, "int64"),)
+    x = d.tensor((*batch, channels + wrong, *size), dtype, d.pick(*MODES))
+    weight = d.tensor((filters, max(channels // groups, 1), *kernel), dtype, "plain")
     kwargs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     if d.chance(0.05):
         kwargs[d.pick("stride", "dilation", "groups", "padding")] = d.pick(0, -1)
@@ -105,7 +106,8 @@ def window(d: Draw) -> dict[str, Any]:
 def unfold(d: Draw, name: str) -> Call:
     """Images, batched or not."""
     batch = () if d.chance(0.15) else (d.pick(0, 1, 2) if d.chance(0.2) else 2,)
-    x = d.tensor((*batch, d.integer(1, 3), d.integer(2, 9), d.integer(2, 9)))
+    dtype = d.pick(*["float32"] * 15, "float16", "bool")
+    x = d.tensor((*batch, d.integer(1, 3), d.integer(2, 9), d.integer(2, 9)), (dtype,))
     return Call((x, each(d, 2, 1, 2, 3, 4)), window(d), k=64)
 
 

@@ -187,8 +187,9 @@ def run(library: Library, function: Any, call: Call, parameters: Iterable[Any] =
     leaves: list[Any] = []
     outcome = Outcome()
     try:
-        args = library.make(call.args, leaves)
-        kwargs = library.make(call.kwargs, leaves)
+        with np.errstate(all="ignore"):
+            args = library.make(call.args, leaves)
+            kwargs = library.make(call.kwargs, leaves)
     except Exception as error:
         raise RuntimeError(f"{call}: cannot make the arguments") from error
     try:
@@ -402,9 +403,8 @@ class Judge:
     def gradients(self, theirs: Outcome, ours: Outcome) -> None:
         """First and second gradients of every leaf."""
         if bool(theirs.grad_error) != bool(ours.grad_error):
-            self.differ(
-                "gradient-raises", theirs.grad_error or "no error", ours.grad_error or "no error"
-            )
+            kind = "torch-gradient-raises" if theirs.grad_error else "pydl-gradient-raises"
+            self.differ(kind, theirs.grad_error or "no error", ours.grad_error or "no error")
             return
         for i, (t, o) in enumerate(zip(theirs.grads, ours.grads, strict=True)):
             self.arrays("gradient", i, t, o, "grads")
