@@ -492,3 +492,70 @@ def adam(
     maximize: bool,
 ) -> None:
     """Adam, or AdamW where decoupled; max_exp_avg_sqs is empty unless amsgrad."""
+
+def nadam(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    exp_avg_sqs: Sequence[Array],
+    lr: Array,
+    step: Array,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    momentum_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None: ...
+def radam(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    exp_avg_sqs: Sequence[Array],
+    lr: Array,
+    step: Array,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None: ...
+def adamax(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    exp_infs: Sequence[Array],
+    lr: Array,
+    step: Array,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None: ...
+def rprop(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    prevs: Sequence[Array],
+    step_sizes: Sequence[Array],
+    lr: Array,
+    step: Array,
+    eta_minus: float,
+    eta_plus: float,
+    smallest: float,
+    largest: float,
+    maximize: bool,
+) -> None: ...
+def lion(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    lr: Array,
+    step: Array,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None: ...

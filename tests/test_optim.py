@@ -48,7 +48,54 @@ def adam(p, g, s, t, lr, betas=(0.9, 0.999), eps=1e-8, amsgrad=False):
     return p - lr * (s["m"] / (1 - betas[0] ** t)) / (np.sqrt(v) + eps)
 
 
-def reference(rule, name, p, grads, lr, weight_decay=0.0, maximize=False, **options):
+def nadam(p, g, s, t, lr, betas=(0.9, 0.999), eps=1e-8, momentum_decay=4e-3):
+    s["m"] = betas[0] * s.get("m", 0) + (1 - betas[0]) * g
+    s["v"] = betas[1] * s.get("v", 0) + (1 - betas[1]) * g**2
+    mu, following = (betas[0] * (1 - 0.5 * 0.96 ** (n * momentum_decay)) for n in (t, t + 1))
+    s["product"] = s.get("product", 1) * mu
+    g_part = (1 - mu) * g / (1 - s["product"])
+    m_part = following * s["m"] / (1 - s["product"] * following)
+    return p - lr * (g_part + m_part) / (np.sqrt(s["v"] / (1 - betas[1] ** t)) + eps)
+
+
+def radam(p, g, s, t, lr, betas=(0.9, 0.999), eps=1e-8):
+    s["m"] = betas[0] * s.get("m", 0) + (1 - betas[0]) * g
+    s["v"] = betas[1] * s.get("v", 0) + (1 - betas[1]) * g**2
+    m = s["m"] / (1 - betas[0] ** t)
+    limit = 2 / (1 - betas[1]) - 1
+    rho = limit - 2 * t * betas[1] ** t / (1 - betas[1] ** t)
+    if rho <= 5:
+        return p - lr * m
+    r = math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
+    return p - lr * m * r * math.sqrt(1 - betas[1] ** t) / (np.sqrt(s["v"]) + eps)
+
+
+def adamax(p, g, s, t, lr, betas=(0.9, 0.999), eps=1e-8):
+    s["m"] = betas[0] * s.get("m", 0) + (1 - betas[0]) * g
+    s["h"] = np.maximum(betas[1] * s.get("h", 0), np.abs(g) + eps)
+    return p - lr / (1 - betas[0] ** t) * s["m"] / s["h"]
+
+
+def rprop(p, g, s, t, lr, etas=(0.5, 1.2), step_sizes=(1e-6, 50.0)):
+    agreement = np.sign(g * s.get("g", 0 * g))
+    size = s.get("size", lr + 0 * g)
+    size = np.where(agreement > 0, size * etas[1], np.where(agreement < 0, size * etas[0], size))
+    s["size"] = np.clip(size, *step_sizes)
+    s["g"] = np.where(agreement < 0, 0, g)
+    return p - np.sign(s["g"]) * s["size"]
+
+
+def lion(p, g, s, t, lr, betas=(0.9, 0.99)):
+    m = s.get("m", 0 * g)
+    s["m"] = betas[1] * m + (1 - betas[1]) * g
+    return p - lr * np.sign(betas[0] * m + (1 - betas[0]) * g)
+
+
+DECOUPLED = ("AdamW", "Lion")
+
+
+def reference(rule, name, p, grads, lr, weight_decay=0.0, maximize=False,
+              decoupled_weight_decay=False, **options):  # fmt: skip
     """p after a step for each of `grads`, None standing for none."""
     p = p.astype(np.float64)
     state, t = {}, 0
@@ -57,7 +104,7 @@ def reference(rule, name, p, grads, lr, weight_decay=0.0, maximize=False, **opti
             continue
         t += 1
         g = -g.astype(np.float64) if maximize else g.astype(np.float64)
-        if name == "AdamW":
+        if name in DECOUPLED or decoupled_weight_decay:
             p = p * (1 - lr * weight_decay)
         else:
             g = g + weight_decay * p
@@ -73,14 +120,31 @@ CASES = {
         rmsprop,
         {"alpha": (0.99, 0.5), "momentum": (0.0, 0.9), "centered": (False, True)},
     ),
-    "Adam": (adam, {"betas": ((0.9, 0.999), (0.5, 0.9)), "amsgrad": (False, True)}),
+    "Adam": (
+        adam,
+        {
+            "betas": ((0.9, 0.999), (0.5, 0.9)),
+            "amsgrad": (False, True),
+            "decoupled_weight_decay": (False, True),
+        },
+    ),
     "AdamW": (adam, {"betas": ((0.9, 0.999), (0.5, 0.9)), "amsgrad": (False, True)}),
+    "NAdam": (nadam, {"momentum_decay": (4e-3, 0.1), "decoupled_weight_decay": (False, True)}),
+    "RAdam": (
+        radam,
+        {"betas": ((0.9, 0.999), (0.5, 0.9)), "decoupled_weight_decay": (False, True)},
+    ),
+    "Adamax": (adamax, {"betas": ((0.9, 0.999), (0.5, 0.9)), "eps": (1e-8, 1e-2)}),
+    "Rprop": (rprop, {"etas": ((0.5, 1.2), (0.9, 1.1)), "step_sizes": ((1e-6, 50), (0.01, 0.06))}),
+    "Lion": (lion, {"betas": ((0.9, 0.99), (0.5, 0.9))}),
 }
 
 
 def combinations():
     for name, (_, options) in CASES.items():
-        options = {"weight_decay": (0.0, 0.1), "maximize": (False, True), **options}
+        options = {"maximize": (False, True), **options}
+        if name != "Rprop":
+            options["weight_decay"] = (0.0, 0.1)
         for values in itertools.product(*options.values()):
             chosen = dict(zip(options, values, strict=True))
             if chosen.get("nesterov") and (not chosen["momentum"] or chosen["dampening"]):
@@ -127,7 +191,8 @@ def test_defaults_in_float64(name):
     steps = gradients()
     optimizer = getattr(optim, name)(params)
     train(optimizer, params, steps)
-    lr = {"SGD": 1e-3, "Adagrad": 1e-2, "Adadelta": 1.0, "RMSprop": 1e-2}.get(name, 1e-3)
+    others = {"Adagrad": 1e-2, "Adadelta": 1.0, "RMSprop": 1e-2, "NAdam": 2e-3, "Adamax": 2e-3}
+    lr = {**others, "Rprop": 1e-2, "Lion": 1e-4}.get(name, 1e-3)
     decay = {"weight_decay": 0.01} if name == "AdamW" else {}
     for i, p in enumerate(params):
         grads = [grads[i] for grads in steps]
@@ -237,6 +302,7 @@ def test_state_dict_layout(device):
             "weight_decay": 0.0,
             "amsgrad": False,
             "maximize": False,
+            "decoupled_weight_decay": False,
         }
         for indices, lr in (([0], 1e-3), ([1, 2, 3], 0.5))
     ]

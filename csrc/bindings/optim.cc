@@ -212,6 +212,22 @@ void rmsprop(py::handle params, py::handle grads, py::handle square_avgs,
   u.run();
 }
 
+// What Adam and its relatives take.
+struct AdamOptions {
+  double beta1, beta2, eps, weight_decay;
+  bool decoupled, maximize;
+};
+
+void set_adam_options(Update* u, OptimOp op, const AdamOptions& o) {
+  (*u)->op = op;
+  (*u)->beta1 = o.beta1;
+  (*u)->beta2 = o.beta2;
+  (*u)->eps = static_cast<float>(o.eps);
+  (*u)->weight_decay = static_cast<float>(o.weight_decay);
+  (*u)->decoupled = o.decoupled ? 1 : 0;
+  (*u)->maximize = o.maximize ? 1 : 0;
+}
+
 void adam(py::handle params, py::handle grads, py::handle exp_avgs, py::handle exp_avg_sqs,
           py::sequence max_exp_avg_sqs, const Array& lr, const Array& step, double beta1,
           double beta2, double eps, double weight_decay, bool decoupled, bool maximize) {
@@ -222,12 +238,71 @@ void adam(py::handle params, py::handle grads, py::handle exp_avgs, py::handle e
                               {"exp_avg_sqs", exp_avg_sqs, true},
                               {"max_exp_avg_sqs", max_exp_avg_sqs, amsgrad}};
   Update u("adam", lists, lr, step);
-  u->op = decoupled ? OptimOp::kAdamW : OptimOp::kAdam;
-  u->beta1 = beta1;
-  u->beta2 = beta2;
-  u->eps = static_cast<float>(eps);
-  u->weight_decay = static_cast<float>(weight_decay);
-  u->maximize = maximize ? 1 : 0;
+  set_adam_options(&u, OptimOp::kAdam, {beta1, beta2, eps, weight_decay, decoupled, maximize});
+  u.run();
+}
+
+void nadam(py::handle params, py::handle grads, py::handle exp_avgs, py::handle exp_avg_sqs,
+           const Array& lr, const Array& step, double beta1, double beta2, double eps,
+           double weight_decay, double momentum_decay, bool decoupled, bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"exp_avgs", exp_avgs, true},
+                              {"exp_avg_sqs", exp_avg_sqs, true},
+                              {}};
+  Update u("nadam", lists, lr, step);
+  set_adam_options(&u, OptimOp::kNAdam, {beta1, beta2, eps, weight_decay, decoupled, maximize});
+  u->momentum_decay = momentum_decay;
+  u.run();
+}
+
+void radam(py::handle params, py::handle grads, py::handle exp_avgs, py::handle exp_avg_sqs,
+           const Array& lr, const Array& step, double beta1, double beta2, double eps,
+           double weight_decay, bool decoupled, bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"exp_avgs", exp_avgs, true},
+                              {"exp_avg_sqs", exp_avg_sqs, true},
+                              {}};
+  Update u("radam", lists, lr, step);
+  set_adam_options(&u, OptimOp::kRAdam, {beta1, beta2, eps, weight_decay, decoupled, maximize});
+  u.run();
+}
+
+void adamax(py::handle params, py::handle grads, py::handle exp_avgs, py::handle exp_infs,
+            const Array& lr, const Array& step, double beta1, double beta2, double eps,
+            double weight_decay, bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"exp_avgs", exp_avgs, true},
+                              {"exp_infs", exp_infs, true},
+                              {}};
+  Update u("adamax", lists, lr, step);
+  set_adam_options(&u, OptimOp::kAdamax, {beta1, beta2, eps, weight_decay, false, maximize});
+  u.run();
+}
+
+void rprop(py::handle params, py::handle grads, py::handle prevs, py::handle step_sizes,
+           const Array& lr, const Array& step, double eta_minus, double eta_plus, double smallest,
+           double largest, bool maximize) {
+  const List lists[kLists] = {{"params", params, true},
+                              {"grads", grads, true},
+                              {"prevs", prevs, true},
+                              {"step_sizes", step_sizes, true},
+                              {}};
+  Update u("rprop", lists, lr, step);
+  set_adam_options(&u, OptimOp::kRprop, {eta_minus, eta_plus, 0.0, 0.0, false, maximize});
+  u->smallest = static_cast<float>(smallest);
+  u->largest = static_cast<float>(largest);
+  u.run();
+}
+
+void lion(py::handle params, py::handle grads, py::handle exp_avgs, const Array& lr,
+          const Array& step, double beta1, double beta2, double weight_decay, bool maximize) {
+  const List lists[kLists] = {
+      {"params", params, true}, {"grads", grads, true}, {"exp_avgs", exp_avgs, true}, {}, {}};
+  Update u("lion", lists, lr, step);
+  set_adam_options(&u, OptimOp::kLion, {beta1, beta2, 0.0, weight_decay, true, maximize});
   u.run();
 }
 
@@ -253,6 +328,22 @@ void bind_optim(py::module_& m) {
         py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"),
         py::arg("decoupled"), py::arg("maximize"),
         "Adam, or AdamW where decoupled; max_exp_avg_sqs is empty unless amsgrad.");
+  m.def("nadam", nadam, py::arg("params"), py::arg("grads"), py::arg("exp_avgs"),
+        py::arg("exp_avg_sqs"), py::arg("lr"), py::arg("step"), py::arg("beta1"), py::arg("beta2"),
+        py::arg("eps"), py::arg("weight_decay"), py::arg("momentum_decay"), py::arg("decoupled"),
+        py::arg("maximize"));
+  m.def("radam", radam, py::arg("params"), py::arg("grads"), py::arg("exp_avgs"),
+        py::arg("exp_avg_sqs"), py::arg("lr"), py::arg("step"), py::arg("beta1"), py::arg("beta2"),
+        py::arg("eps"), py::arg("weight_decay"), py::arg("decoupled"), py::arg("maximize"));
+  m.def("adamax", adamax, py::arg("params"), py::arg("grads"), py::arg("exp_avgs"),
+        py::arg("exp_infs"), py::arg("lr"), py::arg("step"), py::arg("beta1"), py::arg("beta2"),
+        py::arg("eps"), py::arg("weight_decay"), py::arg("maximize"));
+  m.def("rprop", rprop, py::arg("params"), py::arg("grads"), py::arg("prevs"),
+        py::arg("step_sizes"), py::arg("lr"), py::arg("step"), py::arg("eta_minus"),
+        py::arg("eta_plus"), py::arg("smallest"), py::arg("largest"), py::arg("maximize"));
+  m.def("lion", lion, py::arg("params"), py::arg("grads"), py::arg("exp_avgs"), py::arg("lr"),
+        py::arg("step"), py::arg("beta1"), py::arg("beta2"), py::arg("weight_decay"),
+        py::arg("maximize"));
 }
 
 }  // namespace pydl

@@ -4,6 +4,6 @@
 namespace pydl {
 
 constexpr int kMaxDims = 8;
-constexpr int kMaxTensors = 16;  // tensors per multi-tensor optimizer launch
+constexpr int kMaxTensors = 64;  // tensors per multi-tensor optimizer launch
 
 }  // namespace pydl

@@ -73,15 +73,21 @@ double power(double x, int64_t n) {
   return r;
 }
 
-Gradient<Vec> gradient_of(const OptimArgs& a, bool decays) {
-  return {set1(a.weight_decay), decays && a.weight_decay != 0.0f, a.maximize != 0};
+Gradient<Vec> gradient_of(const OptimArgs& a) {
+  const bool decays = a.weight_decay != 0.0f && a.decoupled == 0;
+  return {set1(a.weight_decay), decays, a.maximize != 0};
+}
+
+Decay<Vec> decay_of(const OptimArgs& a) {
+  const double part = static_cast<double>(*a.lr) * static_cast<double>(a.weight_decay);
+  return {constant(1.0 - part), a.weight_decay != 0.0f && a.decoupled != 0};
 }
 
 Average<Vec> average_of(double rate) { return {constant(rate), constant(rate - 1.0), rate < 0.5}; }
 
 void sgd(const OptimArgs& a) {
   const bool has_momentum = a.momentum != 0.0f;
-  run(a, Sgd<Vec>{gradient_of(a, true), set1(-*a.lr), set1(a.momentum),
+  run(a, Sgd<Vec>{gradient_of(a), set1(-*a.lr), set1(a.momentum),
                   constant(1.0 - static_cast<double>(a.dampening)), has_momentum, a.nesterov != 0,
                   *a.step <= 1});
 }
@@ -89,31 +95,90 @@ void sgd(const OptimArgs& a) {
 void adagrad(const OptimArgs& a) {
   const double lr_decay = a.beta1, steps = static_cast<double>(*a.step - 1);
   const double lr = *a.lr / (1.0 + steps * lr_decay);
-  run(a, Adagrad<Vec>{gradient_of(a, true), constant(-lr), set1(a.eps)});
+  run(a, Adagrad<Vec>{gradient_of(a), constant(-lr), set1(a.eps)});
 }
 
 void adadelta(const OptimArgs& a) {
   const double rho = a.beta1;
-  run(a, Adadelta<Vec>{gradient_of(a, true), set1(-*a.lr), set1(a.eps), constant(rho),
-                       constant(1.0 - rho)});
+  run(a,
+      Adadelta<Vec>{gradient_of(a), set1(-*a.lr), set1(a.eps), constant(rho), constant(1.0 - rho)});
 }
 
 void rmsprop(const OptimArgs& a) {
   const double alpha = a.beta1;
-  run(a, RmsProp<Vec>{gradient_of(a, true), set1(-*a.lr), set1(a.eps), constant(alpha),
+  run(a, RmsProp<Vec>{gradient_of(a), set1(-*a.lr), set1(a.eps), constant(alpha),
                       constant(1.0 - alpha), set1(a.momentum), a.momentum > 0.0f, a.centered != 0,
                       average_of(1.0 - alpha)});
 }
 
-void adam(const OptimArgs& a, bool decoupled) {
-  const double beta1 = a.beta1, beta2 = a.beta2, lr = *a.lr;
-  const double correction1 = 1.0 - power(beta1, *a.step);
-  const double correction2 = 1.0 - power(beta2, *a.step);
+Moments<Vec> moments_of(const OptimArgs& a) {
+  return {constant(a.beta2), constant(1.0 - a.beta2), average_of(1.0 - a.beta1)};
+}
+
+void adam(const OptimArgs& a) {
+  const double correction1 = 1.0 - power(a.beta1, *a.step);
+  const double correction2 = 1.0 - power(a.beta2, *a.step);
   const bool amsgrad = a.count > 0 && a.tensor[0].s2 != nullptr;
-  run(a, Adam<Vec>{gradient_of(a, !decoupled), constant(-lr / correction1), set1(a.eps),
-                   constant(beta2), constant(1.0 - beta2), constant(::sqrt(correction2)),
-                   constant(1.0 - lr * static_cast<double>(a.weight_decay)),
-                   decoupled && a.weight_decay != 0.0f, amsgrad, average_of(1.0 - beta1)});
+  run(a, Adam<Vec>{gradient_of(a), decay_of(a), moments_of(a), constant(-*a.lr / correction1),
+                   set1(a.eps), constant(::sqrt(correction2)), amsgrad});
+}
+
+// mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), and the product of all up to step t.
+struct Momenta {
+  double now, next, product;
+};
+
+Momenta momenta(const OptimArgs& a) {
+  const double base = ::pow(0.96, a.momentum_decay);
+  const auto mu = [&](double decayed) { return a.beta1 * (1.0 - 0.5 * decayed); };
+  Momenta m = {0.0, 0.0, 1.0};
+  double decayed = base;
+  // NOTE: below 1e-20 the product is 0 beside 1, and needs no further factor.
+  const int64_t factors = min64(*a.step, 1 << 20);
+  for (int64_t t = 1; t <= factors && m.product > 1e-20; ++t, decayed *= base) {
+    m.product *= mu(decayed);
+  }
+  m.now = mu(power(base, *a.step));
+  m.next = mu(power(base, *a.step + 1));
+  return m;
+}
+
+void nadam(const OptimArgs& a) {
+  const Momenta m = momenta(a);
+  const double lr = *a.lr;
+  run(a, NAdam<Vec>{gradient_of(a), decay_of(a), moments_of(a),
+                    constant(-lr * (1.0 - m.now) / (1.0 - m.product)),
+                    constant(-lr * m.next / (1.0 - m.product * m.next)), set1(a.eps),
+                    constant(1.0 - power(a.beta2, *a.step))});
+}
+
+void radam(const OptimArgs& a) {
+  const double t = static_cast<double>(*a.step), power2 = power(a.beta2, *a.step);
+  const double limit = 2.0 / (1.0 - a.beta2) - 1.0;
+  const double length = limit - 2.0 * t * power2 / (1.0 - power2);
+  const bool rectified = length > 5.0;
+  double step = *a.lr / (1.0 - power(a.beta1, *a.step));
+  if (rectified) {
+    step *= ::sqrt((length - 4.0) * (length - 2.0) * limit /
+                   ((limit - 4.0) * (limit - 2.0) * length) * (1.0 - power2));
+  }
+  run(a, RAdam<Vec>{gradient_of(a), decay_of(a), moments_of(a), constant(-step), set1(a.eps),
+                    rectified});
+}
+
+void adamax(const OptimArgs& a) {
+  run(a, Adamax<Vec>{gradient_of(a), constant(-*a.lr / (1.0 - power(a.beta1, *a.step))),
+                     set1(a.eps), constant(a.beta2), average_of(1.0 - a.beta1)});
+}
+
+void rprop(const OptimArgs& a) {
+  run(a, Rprop<Vec>{gradient_of(a), constant(a.beta1), constant(a.beta2), set1(a.smallest),
+                    set1(a.largest), set1(0.0f), set1(1.0f)});
+}
+
+void lion(const OptimArgs& a) {
+  run(a, Lion<Vec>{gradient_of(a), decay_of(a), set1(*a.lr), set1(0.0f), average_of(1.0 - a.beta1),
+                   average_of(1.0 - a.beta2)});
 }
 
 }  // namespace
@@ -129,9 +194,17 @@ void optim(const OptimArgs& a) {
     case OptimOp::kRMSprop:
       return rmsprop(a);
     case OptimOp::kAdam:
-      return adam(a, false);
-    case OptimOp::kAdamW:
-      return adam(a, true);
+      return adam(a);
+    case OptimOp::kNAdam:
+      return nadam(a);
+    case OptimOp::kRAdam:
+      return radam(a);
+    case OptimOp::kAdamax:
+      return adamax(a);
+    case OptimOp::kRprop:
+      return rprop(a);
+    case OptimOp::kLion:
+      return lion(a);
   }
 }
 

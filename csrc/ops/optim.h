@@ -1,5 +1,6 @@
 // Update rules of the optimizers for one element (or one vector of them): templates over V, so that
-// Vec (CPU) and float (CUDA) share them. V needs + - * /, fma, sqrt, max, neg. Algorithms, order of
+// Vec (CPU) and float (CUDA) share them. V needs + - * /, fma, sqrt, max, min, neg, abs, select
+// and comparisons. Algorithms, order of
 // operations and meaning of the options are those of torch.optim.
 #pragma once
 
@@ -103,26 +104,128 @@ struct RmsProp {
   }
 };
 
+// p shrinks by itself, and the gradient has no decay: Loshchilov and Hutter, "Decoupled weight
+// decay regularization" (2019).
+template <class V>
+struct Decay {
+  V shrink;  // 1 - lr * weight_decay
+  bool decoupled;
+  void operator()(Slots<V>& s) const {
+    if (decoupled) s.p = s.p * shrink;
+  }
+};
+
+// The first two moments of the gradient.
+template <class V>
+struct Moments {
+  V beta2, one_minus_beta2;
+  Average<V> average;
+  void operator()(Slots<V>& s, V g) const {
+    s.s0 = average(s.s0, g);
+    s.s1 = fma(one_minus_beta2 * g, g, beta2 * s.s1);
+  }
+};
+
 // Kingma and Ba, "Adam" (2015), algorithm 1, eps outside the root; amsgrad: Reddi, Kale and Kumar,
-// "On the convergence of Adam and beyond" (2018). AdamW: Loshchilov and Hutter, "Decoupled weight
-// decay regularization" (2019): p shrinks by itself, and the gradient has no decay.
+// "On the convergence of Adam and beyond" (2018).
 template <class V>
 struct Adam {
   Gradient<V> gradient;
-  V minus_step, eps, beta2, one_minus_beta2;
+  Decay<V> decay;
+  Moments<V> moments;
+  V minus_step, eps;
   V root_correction;  // sqrt(1 - beta2^step)
-  V shrink;           // 1 - lr * weight_decay
-  bool decoupled, amsgrad;
-  Average<V> average;
+  bool amsgrad;
   void operator()(Slots<V>& s) const {
     const V g = gradient(s);
-    if (decoupled) s.p = s.p * shrink;
-    s.s0 = average(s.s0, g);
-    s.s1 = fma(one_minus_beta2 * g, g, beta2 * s.s1);
+    decay(s);
+    moments(s, g);
     V h = s.s1;
     if (amsgrad) h = s.s2 = max(s.s2, h);
     const V root = sqrt(h) / root_correction + eps;
     s.p = s.p + minus_step * s.s0 / root;
+  }
+};
+
+// Dozat, "Incorporating Nesterov momentum into Adam" (2016), algorithm 2.
+template <class V>
+struct NAdam {
+  Gradient<V> gradient;
+  Decay<V> decay;
+  Moments<V> moments;
+  V minus_g_step, minus_m_step, eps, correction2;
+  void operator()(Slots<V>& s) const {
+    const V g = gradient(s);
+    decay(s);
+    moments(s, g);
+    const V root = sqrt(s.s1 / correction2) + eps;
+    s.p = s.p + minus_g_step * g / root;
+    s.p = s.p + minus_m_step * s.s0 / root;
+  }
+};
+
+// Liu et al., "On the variance of the adaptive learning rate and beyond" (2020), algorithm 2.
+template <class V>
+struct RAdam {
+  Gradient<V> gradient;
+  Decay<V> decay;
+  Moments<V> moments;
+  V minus_step;  // lr / (1 - beta1^step), where rectified times r_t sqrt(1 - beta2^step)
+  V eps;
+  bool rectified;
+  void operator()(Slots<V>& s) const {
+    const V g = gradient(s);
+    decay(s);
+    moments(s, g);
+    const V m = minus_step * s.s0;
+    s.p = s.p + (rectified ? m / (sqrt(s.s1) + eps) : m);
+  }
+};
+
+// Kingma and Ba, "Adam" (2015), algorithm 2: h = max(beta2 h, |g|).
+template <class V>
+struct Adamax {
+  Gradient<V> gradient;
+  V minus_step, eps, beta2;
+  Average<V> average;
+  void operator()(Slots<V>& s) const {
+    const V g = gradient(s);
+    s.s0 = average(s.s0, g);
+    s.s1 = max(beta2 * s.s1, abs(g) + eps);
+    s.p = s.p + minus_step * s.s0 / s.s1;
+  }
+};
+
+// Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the RPROP
+// algorithm" (1993), without the step back.
+template <class V>
+struct Rprop {
+  Gradient<V> gradient;
+  V shrink, grow, smallest, largest, zero, one;
+  void operator()(Slots<V>& s) const {
+    V g = gradient(s);
+    const V agreement = g * s.s0;
+    const V factor = select(agreement > zero, grow, select(agreement < zero, shrink, one));
+    s.s1 = min(max(s.s1 * factor, smallest), largest);
+    g = select(agreement < zero, zero, g);
+    s.p = s.p + select(g > zero, neg(s.s1), select(g < zero, s.s1, zero));
+    s.s0 = g;
+  }
+};
+
+// Chen et al., "Symbolic discovery of optimization algorithms" (2023), algorithm 2.
+template <class V>
+struct Lion {
+  Gradient<V> gradient;
+  Decay<V> decay;
+  V lr, zero;
+  Average<V> mix, average;
+  void operator()(Slots<V>& s) const {
+    const V g = gradient(s);
+    const V c = mix(s.s0, g);
+    decay(s);
+    s.p = s.p + select(c > zero, neg(lr), select(c < zero, lr, zero));
+    s.s0 = average(s.s0, g);
   }
 };
 

@@ -5,3 +5,4 @@ from .adam import *
 from .adaptive import *
 from .optimizer import *
 from .sgd import *
+from .sign import *

@@ -46,8 +46,30 @@ def kernels(sizes: list[int], how: str = "") -> Iterable[KernelCase]:
                 k=4,
             )  # fmt: skip
 
+        moments = {**base, "exp_avgs": several(normal), "exp_avg_sqs": state}
+        betas = {"beta1": 0.9, "beta2": 0.99}
+        for decoupled in (False, True):
+            options = {**betas, "eps": 1e-6, "weight_decay": 0.1, "decoupled": decoupled}
+            yield KernelCase(f"nadam[{how}{step}, {decoupled}]", moments,
+                             {**options, "momentum_decay": 0.004, "maximize": True},
+                             k=4)  # fmt: skip
+            late = {**moments, "step": constant([step + 40])}  # then the step is rectified
+            for when, arrays in ((step, moments), (step + 40, late)):
+                yield KernelCase(f"radam[{how}{when}, {decoupled}]", arrays,
+                                 {**options, "maximize": decoupled}, k=8)  # fmt: skip
+        yield KernelCase(f"adamax[{how}{step}]",
+                         {**base, "exp_avgs": several(normal), "exp_infs": state},
+                         {**betas, "eps": 1e-6, "weight_decay": 0.1, "maximize": False},
+                         k=4)  # fmt: skip
+        yield KernelCase(f"rprop[{how}{step}]",
+                         {**base, "prevs": several(normal), "step_sizes": state},
+                         {"eta_minus": 0.5, "eta_plus": 1.2, "smallest": 0.2, "largest": 0.9,
+                          "maximize": False}, k=4)  # fmt: skip
+        yield KernelCase(f"lion[{how}{step}]", {**base, "exp_avgs": several(normal)},
+                         {**betas, "weight_decay": 0.1, "maximize": False}, k=4)  # fmt: skip
+
 
 KERNELS: tuple[KernelCase, ...] = (
     *kernels([0, 1, 7, 33, BIG, *[5] * 14]),  # more than one launch takes
-    *kernels([5, 0, 3], "small, "),
+    *kernels([60, 0, 33], "small, "),
 )

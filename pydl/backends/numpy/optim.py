@@ -137,3 +137,130 @@ def adam(
             np.maximum(top, v, out=top)
         v_hat = (v if top is None else top) / (1 - beta2**t)
         p -= rate / (1 - beta1**t) * m / (np.sqrt(v_hat) + eps)
+
+
+@quiet
+def nadam(
+    params: Sequence[A],
+    grads: Sequence[A],
+    exp_avgs: Sequence[A],
+    exp_avg_sqs: Sequence[A],
+    lr: A,
+    step: A,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    momentum_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None:
+    rate, t = float(lr[0]), int(step[0])
+    mu = beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 2) * momentum_decay))
+    product = float(np.prod(mu[:-1]))
+    for p, g, m, v in zip(params, grads, exp_avgs, exp_avg_sqs, strict=True):
+        g = _gradient(p, g, 0.0 if decoupled else weight_decay, maximize)
+        if decoupled:
+            p *= 1 - rate * weight_decay
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g * g
+        root = np.sqrt(v / (1 - beta2**t)) + eps
+        p -= rate * (1 - mu[-2]) / (1 - product) * g / root
+        p -= rate * mu[-1] / (1 - product * mu[-1]) * m / root
+
+
+@quiet
+def radam(
+    params: Sequence[A],
+    grads: Sequence[A],
+    exp_avgs: Sequence[A],
+    exp_avg_sqs: Sequence[A],
+    lr: A,
+    step: A,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None:
+    rate, t = float(lr[0]), int(step[0])
+    limit = 2 / (1 - beta2) - 1
+    length = limit - 2 * t * beta2**t / (1 - beta2**t)
+    for p, g, m, v in zip(params, grads, exp_avgs, exp_avg_sqs, strict=True):
+        g = _gradient(p, g, 0.0 if decoupled else weight_decay, maximize)
+        if decoupled:
+            p *= 1 - rate * weight_decay
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g * g
+        change = rate * m / (1 - beta1**t)
+        if length > 5:  # the variance of the step is finite
+            r = (length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)
+            change = change * np.sqrt(r * (1 - beta2**t)) / (np.sqrt(v) + eps)
+        p -= change
+
+
+@quiet
+def adamax(
+    params: Sequence[A],
+    grads: Sequence[A],
+    exp_avgs: Sequence[A],
+    exp_infs: Sequence[A],
+    lr: A,
+    step: A,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    rate = float(lr[0]) / (1 - beta1 ** int(step[0]))
+    for p, g, m, h in zip(params, grads, exp_avgs, exp_infs, strict=True):
+        g = _gradient(p, g, weight_decay, maximize)
+        m[...] = beta1 * m + (1 - beta1) * g
+        h[...] = np.maximum(beta2 * h, np.abs(g) + eps)
+        p -= rate * m / h
+
+
+@quiet
+def rprop(
+    params: Sequence[A],
+    grads: Sequence[A],
+    prevs: Sequence[A],
+    step_sizes: Sequence[A],
+    lr: A,
+    step: A,
+    eta_minus: float,
+    eta_plus: float,
+    smallest: float,
+    largest: float,
+    maximize: bool,
+) -> None:
+    for p, g, prev, size in zip(params, grads, prevs, step_sizes, strict=True):
+        g = _gradient(p, g, 0.0, maximize)
+        agreement = np.sign(g * prev)
+        factor = np.where(agreement > 0, eta_plus, np.where(agreement < 0, eta_minus, 1.0))
+        size[...] = np.clip(size * factor, smallest, largest)
+        g = np.where(agreement < 0, 0, g)
+        p -= np.sign(g) * size
+        prev[...] = g
+
+
+@quiet
+def lion(
+    params: Sequence[A],
+    grads: Sequence[A],
+    exp_avgs: Sequence[A],
+    lr: A,
+    step: A,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    rate = float(lr[0])
+    for p, g, m in zip(params, grads, exp_avgs, strict=True):
+        g = _gradient(p, g, 0.0, maximize)
+        p *= 1 - rate * weight_decay
+        p -= rate * np.sign(beta1 * m + (1 - beta1) * g)
+        m[...] = beta2 * m + (1 - beta2) * g
