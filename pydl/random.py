@@ -86,13 +86,21 @@ def randn(
 
 
 def randint(
-    low: int, high: int, shape: int | tuple[int, ...], device: str | Device = "cpu"
+    low: int,
+    high: int | tuple[int, ...],
+    shape: int | tuple[int, ...] | None = None,
+    device: str | Device = "cpu",
 ) -> Tensor:
-    """int64 numbers in [low, high).
+    """int64 numbers in [low, high); `randint(high, shape)` starts at 0.
 
     Raises:
+        TypeError: there is no shape.
         ValueError: the range is empty or longer than 2^32.
     """
+    if shape is None and not isinstance(high, int):
+        low, high, shape = 0, low, high
+    if shape is None or not isinstance(high, int):
+        raise TypeError("randint: expected (low, high, shape) or (high, shape)")
     if not 0 < high - low <= 2**32:
         raise ValueError(f"randint: [{low}, {high}) is empty or longer than 2^32")
     t = empty(shape, dtype=dtypes.int64, device=device)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .documented import by_name
 from .values import Arr, Call, Draw, Dt
 
 torch: Any = importlib.import_module("torch")  # no dependency, so the type checker lacks it
@@ -69,7 +70,7 @@ def op(*names: str) -> Callable[[Callable[[Draw, str], Call]], Callable[[Draw, s
 
     def register(draw: Callable[[Draw, str], Call]) -> Callable[[Draw, str], Call]:
         def check(d: Draw, name: str, device: str) -> tuple[str, list[Difference]]:
-            return compare(name, draw(d, name), device)
+            return compare(name, draw(d, name), device, d)
 
         add(check, *names)
         DRAWS.update(dict.fromkeys(names, draw))
@@ -422,7 +423,7 @@ class Judge:
             self.arrays("second-gradient", i, t, o, "twice")
 
 
-def compare(name: str, call: Call, device: str) -> tuple[str, list[Difference]]:
+def compare(name: str, call: Call, device: str, d: Draw) -> tuple[str, list[Difference]]:
     """ "equal", "both raise", "missing" or "different", and the differences."""
     double = device == "numpy"
     theirs_library, ours_library = Library(torch, "cpu", double), Library(pydl, device, double)
@@ -433,6 +434,11 @@ def compare(name: str, call: Call, device: str) -> tuple[str, list[Difference]]:
     if ours_function is None:
         return MISSING, []
     theirs = run(theirs_library, theirs_function, call)
+    named = by_name(call, theirs_function, name, d)
+    if named is not call:  # as keywords, where torch takes them so in this form
+        again = run(theirs_library, theirs_function, named)
+        if not again.error or theirs.error:
+            call, theirs = named, again
     ours = run(ours_library, ours_function, call)
     exact = Library(torch, "cpu", True)
     judge = Judge(name, call, None if double else lambda: run(exact, theirs_function, call))
