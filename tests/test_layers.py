@@ -69,6 +69,12 @@ LOSSES = [
     (nn.MSELoss, {}, F.mse_loss),
     (nn.L1Loss, {}, F.l1_loss),
     (nn.SmoothL1Loss, {"beta": 0.5}, F.smooth_l1_loss),
+    (nn.HuberLoss, {"delta": 0.3}, F.huber_loss),
+    (nn.PoissonNLLLoss, {"full": True}, F.poisson_nll_loss),
+    (nn.HingeEmbeddingLoss, {"margin": 0.4}, F.hinge_embedding_loss),
+    (nn.SoftMarginLoss, {}, F.soft_margin_loss),
+    (nn.MultiLabelSoftMarginLoss, {}, F.multilabel_soft_margin_loss),
+    (nn.MultiMarginLoss, {"p": 2, "margin": 0.6}, F.multi_margin_loss),
     (nn.BCELoss, {}, F.binary_cross_entropy),
     (nn.BCEWithLogitsLoss, {}, F.binary_cross_entropy_with_logits),
     (nn.CrossEntropyLoss, {"label_smoothing": 0.1, "ignore_index": 2}, F.cross_entropy),
@@ -81,7 +87,7 @@ LOSSES = [
 def test_losses(device, make, options, function, reduction):
     x = pydl.sigmoid(image(device, 6, 3))
     y = pydl.sigmoid(image(device, 6, 3, seed=1))
-    if make in (nn.CrossEntropyLoss, nn.NLLLoss):
+    if make in (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss):
         y = pydl.tensor([0, 1, 2, 2, 1, 0], device=device)
         options = {**options, "weight": pydl.tensor([1.0, 2.0, 3.0], device=device)}
     loss = make(**options, reduction=reduction)
@@ -89,6 +95,34 @@ def test_losses(device, make, options, function, reduction):
     np.testing.assert_array_equal(loss(x, y).numpy(), expected.numpy())
     with pytest.raises(ValueError, match="reduction must be one of none, mean, sum, got 'avg'"):
         make(reduction="avg")
+
+
+def test_losses_of_three_tensors(device):
+    a, b = (image(device, 6, 3, seed=i) for i in (0, 1))
+    sign = pydl.tensor([1.0, -1.0, 1.0, 1.0, -1.0, -1.0], device=device)
+    var = pydl.sigmoid(a)
+    pairs = [
+        (nn.GaussianNLLLoss(full=True)(a, b, var), F.gaussian_nll_loss(a, b, var, full=True)),
+        (nn.KLDivLoss(reduction="batchmean")(a, var), F.kl_div(a, var, reduction="batchmean")),
+        (
+            nn.MarginRankingLoss(0.3)(a[:, 0], b[:, 0], sign),
+            F.margin_ranking_loss(a[:, 0], b[:, 0], sign, 0.3),
+        ),
+        (nn.CosineEmbeddingLoss(0.1)(a, b, sign), F.cosine_embedding_loss(a, b, sign, 0.1)),
+    ]
+    for got, want in pairs:
+        assert got.item() == want.item()
+
+
+def test_loss_options_are_checked():
+    for make in (
+        lambda: nn.HuberLoss("mean", 0.0),
+        lambda: nn.MultiMarginLoss(3),
+        lambda: nn.SmoothL1Loss(beta=-1.0),
+        lambda: nn.MSELoss(reduction="batchmean"),
+    ):
+        with pytest.raises(ValueError, match=r"Loss: (delta|p|beta|reduction) must be"):
+            make()
 
 
 def test_loss_weights_are_buffers(device):

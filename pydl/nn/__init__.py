@@ -9,6 +9,7 @@ from .conv import *
 from .embedding import *
 from .layers import *
 from .loss import *
+from .margin import *
 from .module import *
 from .norm import *
 from .padding import *

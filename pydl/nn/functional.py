@@ -4,9 +4,11 @@ from ..ops.activation import *
 from ..ops.bilinear import *
 from ..ops.conv import *
 from ..ops.conv_transpose import *
+from ..ops.cross_entropy import *
 from ..ops.index import embedding as embedding
 from ..ops.index import one_hot as one_hot
 from ..ops.loss import *
+from ..ops.margin import *
 from ..ops.matmul import linear as linear
 from ..ops.norm import *
 from ..ops.pad import *

@@ -1,7 +1,7 @@
-"""Losses as modules; the formulas are in pydl.nn.functional.
+"""Losses as modules; the formulas are in pydl.nn.functional. Those of classes come first.
 
-`reduction` is "mean", "sum" or "none". Options are given by name, because PyTorch's order has two
-that no longer exist.
+`reduction` is "mean", "sum" or "none". Options behind PyTorch's `size_average`, which no longer
+exists, are given by name.
 """
 
 from __future__ import annotations
@@ -14,26 +14,36 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HuberLoss",
+    "KLDivLoss",
     "L1Loss",
     "MSELoss",
     "NLLLoss",
+    "PoissonNLLLoss",
     "SmoothL1Loss",
 ]
 
 _REDUCTIONS = ("none", "mean", "sum")
 
 
-class _Loss(Module):
+class Loss(Module):
+    """What all losses share: `reduction`."""
+
+    reductions: tuple[str, ...] = _REDUCTIONS
+
     def __init__(self, *, reduction: str = "mean") -> None:
-        if reduction not in _REDUCTIONS:
+        if reduction not in self.reductions:
             raise ValueError(
-                f"{type(self).__name__}: reduction must be one of {', '.join(_REDUCTIONS)}, "
+                f"{type(self).__name__}: reduction must be one of {', '.join(self.reductions)}, "
                 f"got {reduction!r}"
             )
         self.reduction = reduction
 
 
-class _WeightedLoss(_Loss):
+class WeightedLoss(Loss):
+    """A loss with a weight for each class or element, which is state, but not learned."""
+
     weight: Tensor | None
 
     def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
@@ -41,7 +51,10 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-class CrossEntropyLoss(_WeightedLoss):
+# ---- classes
+
+
+class CrossEntropyLoss(WeightedLoss):
     """-log softmax(x) of the target class.
 
     Args:
@@ -68,7 +81,7 @@ class CrossEntropyLoss(_WeightedLoss):
         self.label_smoothing = label_smoothing
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        """x (N, C, ...) logits; target (N, ...) int64 classes, or (N, C, ...) probabilities."""
+        """x (N, C, ...) or (C,) logits; target (N, ...) classes, or of x's shape probabilities."""
         return F.cross_entropy(
             x,
             target,
@@ -79,7 +92,7 @@ class CrossEntropyLoss(_WeightedLoss):
         )
 
 
-class NLLLoss(_WeightedLoss):
+class NLLLoss(WeightedLoss):
     """-x of the target class.
 
     Args:
@@ -95,7 +108,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        """x (N, C, ...) log-probabilities, target (N, ...) int64 classes."""
+        """x (N, C, ...) or (C,) log-probabilities, target (N, ...) or () classes."""
         return F.nll_loss(
             x,
             target,
@@ -105,40 +118,7 @@ class NLLLoss(_WeightedLoss):
         )
 
 
-class MSELoss(_Loss):
-    """(x - target)^2."""
-
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        """x and target of one shape."""
-        return F.mse_loss(x, target, reduction=self.reduction)
-
-
-class L1Loss(_Loss):
-    """|x - target|."""
-
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        """x and target of one shape."""
-        return F.l1_loss(x, target, reduction=self.reduction)
-
-
-class SmoothL1Loss(_Loss):
-    """d^2 / (2 beta) where d = |x - target| < beta, d - beta / 2 elsewhere.
-
-    Source: Girshick, Fast R-CNN (2015), eq. 3.
-    """
-
-    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction=reduction)
-        if beta < 0:
-            raise ValueError(f"SmoothL1Loss: beta must be >= 0, got {beta}")
-        self.beta = beta
-
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        """x and target of one shape."""
-        return F.smooth_l1_loss(x, target, reduction=self.reduction, beta=self.beta)
-
-
-class BCELoss(_WeightedLoss):
+class BCELoss(WeightedLoss):
     """-(t log(x) + (1 - t) log(1 - x)), both logarithms cut off at -100.
 
     Args:
@@ -151,7 +131,7 @@ class BCELoss(_WeightedLoss):
         return F.binary_cross_entropy(x, target, weight=self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(_WeightedLoss):
+class BCEWithLogitsLoss(WeightedLoss):
     """BCELoss of sigmoid(x), without overflow.
 
     Args:
@@ -177,3 +157,135 @@ class BCEWithLogitsLoss(_WeightedLoss):
         return F.binary_cross_entropy_with_logits(
             x, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )
+
+
+# ---- numbers
+
+
+class MSELoss(Loss):
+    """(x - target)^2."""
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """x and target of one shape."""
+        return F.mse_loss(x, target, reduction=self.reduction)
+
+
+class L1Loss(Loss):
+    """|x - target|."""
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """x and target of one shape."""
+        return F.l1_loss(x, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(Loss):
+    """d^2 / (2 beta) where d = |x - target| < beta, d - beta / 2 elsewhere.
+
+    Args:
+        reduction: See the module.
+        beta: Where the parabola ends.
+
+    Source: Girshick, Fast R-CNN (2015), eq. 3.
+    """
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        if beta < 0:
+            raise ValueError(f"SmoothL1Loss: beta must be >= 0, got {beta}")
+        self.beta = beta
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """x and target of one shape."""
+        return F.smooth_l1_loss(x, target, reduction=self.reduction, beta=self.beta)
+
+
+class HuberLoss(Loss):
+    """d^2 / 2 where d = |x - target| < delta, delta (d - delta / 2) elsewhere.
+
+    Args:
+        reduction: See the module.
+        delta: Where the parabola ends.
+
+    Source: Huber, Robust Estimation of a Location Parameter (1964).
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        if delta <= 0:
+            raise ValueError(f"HuberLoss: delta must be > 0, got {delta}")
+        self.delta = delta
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """x and target of one shape."""
+        return F.huber_loss(x, target, self.reduction, self.delta)
+
+
+class KLDivLoss(Loss):
+    """target (log target - x).
+
+    Args:
+        reduction: See the module, and "batchmean": the sum divided by N, the divergence itself.
+        log_target: The target holds logarithms, too.
+    """
+
+    reductions = (*_REDUCTIONS, "batchmean")
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.log_target = log_target
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """x logarithms of probabilities, target probabilities."""
+        return F.kl_div(x, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class PoissonNLLLoss(Loss):
+    """e^x - target x, or x - target log(x): x is the rate of a Poisson distribution.
+
+    Args:
+        log_input: x is the logarithm of the rate.
+        full: Add Stirling's approximation of log(target!).
+        eps: Added to a rate before its logarithm is taken.
+        reduction: See the module.
+    """
+
+    def __init__(
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        *,
+        eps: float = 1e-8,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """x (logarithms of) rates, target counts."""
+        return F.poisson_nll_loss(
+            x, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(Loss):
+    """(log var + (x - target)^2 / var) / 2.
+
+    Args:
+        full: Add log(2 pi) / 2.
+        eps: The least variance.
+        reduction: See the module.
+
+    Source: Nix and Weigend, Estimating the Mean and Variance of the Target Probability
+    Distribution (1994).
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, x: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        """x means, target what was seen, var variances (see F.gaussian_nll_loss)."""
+        return F.gaussian_nll_loss(x, target, var, self.full, self.eps, self.reduction)

@@ -7,8 +7,10 @@ from .bilinear import *
 from .conv import *
 from .conv_transpose import *
 from .create import *
+from .cross_entropy import *
 from .index import *
 from .loss import *
+from .margin import *
 from .matmul import *
 from .norm import *
 from .pad import *

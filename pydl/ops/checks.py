@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ..dtypes import float32, float64
+import functools
+
+from ..dtypes import bool_, float32, float64, promote
 from ..tensor import Tensor
+from .shape import cast
 
 
 def need_floating(name: str, **tensors: Tensor | None) -> None:
@@ -22,3 +25,30 @@ def need_floating(name: str, **tensors: Tensor | None) -> None:
             first, dtype = what, t.dtype
         elif t.dtype is not dtype:
             raise TypeError(f"{name}: {what} is {t.dtype.name}, but {first} is {dtype.name}")
+
+
+def together(name: str, **tensors: Tensor) -> list[Tensor]:
+    """All in the floating dtype that they promote to; the keys are their names.
+
+    Raises:
+        TypeError: one is no tensor, or the dtype is an integer or half type.
+    """
+    for what, t in tensors.items():
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}: {what} is a {type(t).__name__}, expected a Tensor")
+    dtype = functools.reduce(promote, (t.dtype for t in tensors.values()))
+    if dtype not in (float32, float64):
+        what = next(what for what, t in tensors.items() if t.dtype is dtype)
+        raise TypeError(f"{name}: {what} is {dtype.name}, expected float32; use .float()")
+    return [t if t.dtype is dtype else cast(t, dtype) for t in tensors.values()]
+
+
+def class_ids(name: str, target: Tensor) -> Tensor:
+    """target as int64.
+
+    Raises:
+        TypeError: it is not integer.
+    """
+    if target.dtype.is_floating or target.dtype is bool_:
+        raise TypeError(f"{name}: target is {target.dtype.name}, expected integers: class ids")
+    return target.long()

@@ -1,24 +1,25 @@
-"""Losses. Each is the mean over the batch unless `reduction` says otherwise."""
+"""Losses of numbers: what a network says, x, beside what it should have said, target.
+
+Losses of classes are in cross_entropy.py, those with a margin in margin.py.
+"""
 
 from __future__ import annotations
 
-from ..op import Op
+import math
+
 from ..tensor import Tensor
-from .activation import log_softmax
-from .arithmetic import abs, clip, exp, log, maximum, square, where
-from .create import empty, empty_like
-from .elementwise import broadcast_shapes
-from .index import gather
-from .reduce import expand, mean, sum
-from .shape import reshape, squeeze, unsqueeze
+from .arithmetic import abs, clip, exp, log, square, where
+from .checks import together
+from .reduce import mean, sum
+from .shape import unsqueeze
 
 __all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
+    "gaussian_nll_loss",
+    "huber_loss",
+    "kl_div",
     "l1_loss",
     "mse_loss",
-    "nll_loss",
+    "poisson_nll_loss",
     "smooth_l1_loss",
 ]
 
@@ -38,224 +39,277 @@ def reduced(name: str, loss: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"{name}: reduction {reduction!r}: choose 'mean', 'sum' or 'none'")
 
 
-# ---- classes
+def same_shape(name: str, x: Tensor, **others: Tensor | None) -> None:
+    """Raise where another has not the shape of x; the keys are the names."""
+    for what, t in others.items():
+        if t is not None and t.shape != x.shape:
+            raise ValueError(f"{name}: x {x.shape} and {what} {t.shape} are not of one shape")
 
 
-class CrossEntropy(Op):
-    """The unreduced loss (N, S) of logits x (N, C, S) and class ids; `count` (N, S) on the side."""
-
-    target: Tensor
-    weight: Tensor | None
-    ignore_index: int
-    smoothing: float
-    count: Tensor
-
-    def forward(self, x: Tensor) -> Tensor:
-        shape = (x.shape[0], *x.shape[2:])
-        loss = empty(shape, dtype=x.dtype, device=x.device)
-        lse = empty_like(loss)
-        w = None if self.weight is None else self.weight.data
-        x.device.kernels.cross_entropy(
-            x.data, self.target.data, w, loss.data, self.count.data, lse.data,
-            self.ignore_index, self.smoothing,
-        )  # fmt: skip
-        self.save(x, lse)
-        return loss
-
-    def backward(self, gy: Tensor) -> Tensor:
-        return CrossEntropyBackward.apply(gy, *self.saved, of=self)
+def _pair(
+    name: str, x: Tensor, target: Tensor, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    a, b = together(name, x=x, target=target)
+    same_shape(name, a, target=b, weight=weight)
+    return a, b
 
 
-class CrossEntropyBackward(Op):
-    """gy * (softmax(x) - target), ignored rows 0."""
-
-    of: CrossEntropy
-
-    def forward(self, gy: Tensor, x: Tensor, lse: Tensor) -> Tensor:
-        of = self.of
-        gx = empty_like(x)
-        w = None if of.weight is None else of.weight.data
-        x.device.kernels.cross_entropy_backward(
-            gy.data, x.data, of.target.data, w, lse.data, gx.data, of.ignore_index, of.smoothing
-        )
-        return gx
+def _weighted(name: str, loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The reduced loss; with weights the mean is a weighted one."""
+    if weight is None:
+        return reduced(name, loss, reduction)
+    if reduction == "mean":
+        return sum(loss * weight) / sum(weight)
+    return reduced(name, loss * weight, reduction)
 
 
-def cross_entropy(
-    x: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
+def mse_loss(
+    x: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
 ) -> Tensor:
-    """-log softmax(x) at the target class.
+    """(x - target)^2.
 
     Args:
-        x: logits (N, C), (N, C, ...) or (C,).
-        target: class ids, integers (N,), (N, ...) or (); or probabilities, floating, of x's shape.
-        weight: (C,), factor of each class.
-        ignore_index: a target id that counts for nothing.
-        reduction: "mean" (over the weights of the targets, ignored ones left out; over N for
-            probabilities), "sum" or "none".
-        label_smoothing: e in [0, 1]: the target becomes (1 - e) target + e / C.
+        x: any shape; floating, or target is.
+        target: of the shape of x.
+        reduction: "mean", "sum" or "none".
+        weight: factor of each element, of the shape of x; "mean" is then divided by its sum.
+
+    Returns:
+        A 0-d tensor; of the shape of x for "none".
 
     Raises:
-        ValueError: the shapes do not fit.
-        IndexError: a target is no class.
+        ValueError: the shapes differ.
+        TypeError: neither is floating.
 
-    Source: Szegedy et al., "Rethinking the inception architecture" (2015), section 7 (smoothing).
+    Derivative: twice.
+    Source: Bishop, "Pattern recognition and machine learning" (2006), equation 1.2.
     """
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing is in [0, 1], got {label_smoothing}")
-    if x.ndim == 0:
-        raise ValueError("cross_entropy: x is (N, C, ...) or (C,), got a 0-d tensor")
-    if x.ndim == 1:
-        one = cross_entropy(
-            unsqueeze(x, 0), unsqueeze(target, 0), weight, ignore_index, reduction, label_smoothing
-        )
-        return squeeze(one, 0) if reduction == "none" else one
-    if weight is not None and weight.shape != x.shape[1:2]:
-        raise ValueError(f"cross_entropy: weight {weight.shape} does not fit x {x.shape}")
-    if target.dtype.is_floating:
-        return _soft_cross_entropy(x, target, weight, reduction, label_smoothing)
-    if target.shape != (x.shape[0], *x.shape[2:]):
-        raise ValueError(
-            f"cross_entropy: target {target.shape} does not fit x {x.shape}: expected class ids "
-            f"{(x.shape[0], *x.shape[2:])} or probabilities {x.shape}"
-        )
-    count = empty(target.shape, dtype=x.dtype, device=x.device)
-    loss = CrossEntropy.apply(
-        x,
-        target=target.long(),
-        weight=weight,
-        ignore_index=ignore_index,
-        smoothing=label_smoothing,
-        count=count,
-    )
-    return (
-        sum(loss) / sum(count) if reduction == "mean" else reduced("cross_entropy", loss, reduction)
-    )
+    a, b = _pair("mse_loss", x, target, weight)
+    return _weighted("mse_loss", square(a - b), weight, reduction)
 
 
-def _soft_cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+def l1_loss(
+    x: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
 ) -> Tensor:
-    if target.shape != x.shape:
-        raise ValueError(
-            f"cross_entropy: probabilities {target.shape} do not have the shape of x {x.shape}"
-        )
-    if smoothing > 0.0:
-        target = target * (1.0 - smoothing) + smoothing / x.shape[1]
-    if weight is not None:
-        target = target * reshape(weight, (-1, *[1] * (x.ndim - 2)))
-    loss = -sum(target * log_softmax(x, 1), 1)
-    if reduction != "mean":
-        return reduced("cross_entropy", loss, reduction)
-    return sum(loss) / loss.numel()
+    """|x - target|.
+
+    Args:
+        x: any shape; floating, or target is.
+        target: of the shape of x.
+        reduction: "mean", "sum" or "none".
+        weight: factor of each element, of the shape of x; "mean" is then divided by its sum.
+
+    Returns:
+        A 0-d tensor; of the shape of x for "none".
+
+    Raises:
+        ValueError: the shapes differ.
+        TypeError: neither is floating.
+
+    Derivative: twice; the subgradient where both are equal is 0.
+    Source: Bishop, "Pattern recognition and machine learning" (2006), section 1.5.5.
+    """
+    a, b = _pair("l1_loss", x, target, weight)
+    return _weighted("l1_loss", abs(a - b), weight, reduction)
 
 
-def nll_loss(
-    x: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
+def smooth_l1_loss(
+    x: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
-    """-x at the target class, x being log-probabilities; arguments as for `cross_entropy`."""
-    if x.ndim < 2 or target.shape != (x.shape[0], *x.shape[2:]):
-        raise ValueError(f"nll_loss: target {target.shape} does not fit x {x.shape}")
-    if weight is not None and weight.shape != x.shape[1:2]:
-        raise ValueError(f"nll_loss: weight {weight.shape} does not fit x {x.shape}")
-    target = target.long()
-    kept = target != ignore_index
-    safe = where(kept, target, 0)
-    loss = squeeze(-gather(x, 1, unsqueeze(safe, 1)), 1)
-    count = kept.float().to(x.dtype)
-    if weight is not None:
-        shape = (1, -1, *[1] * (x.ndim - 2))
-        w = expand(reshape(weight, shape), x.shape)
-        count = count * squeeze(gather(w, 1, unsqueeze(safe, 1)), 1)
-    loss = where(kept, loss * count, 0.0)
-    return sum(loss) / sum(count) if reduction == "mean" else reduced("nll_loss", loss, reduction)
-
-
-# ---- numbers
-
-
-def _same(name: str, x: Tensor, target: Tensor) -> None:
-    if x.shape != target.shape:
-        broadcast_shapes(name, x.shape, target.shape)
-        raise ValueError(
-            f"{name}: input {x.shape} and target {target.shape} differ; expand one if you mean it"
-        )
-
-
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """(x - target)^2; both of one shape."""
-    _same("mse_loss", x, target)
-    return reduced("mse_loss", square(x - target), reduction)
-
-
-def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """|x - target|; both of one shape."""
-    _same("l1_loss", x, target)
-    return reduced("l1_loss", abs(x - target), reduction)
-
-
-def smooth_l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d^2 / (2 beta) where d = |x - target| < beta, else d - beta / 2.
 
+    Args:
+        x: any shape; floating, or target is.
+        target: of the shape of x.
+        reduction: "mean", "sum" or "none".
+        beta: where the parabola ends; with 0 this is `l1_loss`.
+
+    Returns:
+        A 0-d tensor; of the shape of x for "none".
+
+    Raises:
+        ValueError: the shapes differ, or beta is negative.
+        TypeError: neither is floating.
+
+    Derivative: twice.
     Source: Girshick, "Fast R-CNN" (2015), equation 3.
     """
-    _same("smooth_l1_loss", x, target)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    a, b = _pair("smooth_l1_loss", x, target)
     if beta == 0:
-        return l1_loss(x, target, reduction)
-    d = abs(x - target)
-    loss = where(d < beta, square(d) * (0.5 / beta), d - 0.5 * beta)
+        return reduced("smooth_l1_loss", abs(a - b), reduction)
+    difference = a - b
+    d = abs(difference)
+    inner = clip(difference, -beta, beta)  # no infinity squared, whose gradient is NaN
+    loss = where(d < beta, square(inner) * (0.5 / beta), d - 0.5 * beta)
     return reduced("smooth_l1_loss", loss, reduction)
 
 
-def binary_cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
-    """-(target log x + (1 - target) log(1 - x)), logarithms limited to -100.
-
-    Args:
-        x: probabilities in [0, 1].
-        target: of the same shape.
-        weight: factor that broadcasts to x, or None.
-        reduction: "mean", "sum" or "none".
-    """
-    _same("binary_cross_entropy", x, target)
-    target = target if target.dtype is x.dtype else target.to(x.dtype)
-    loss = -(target * clip(log(x), min=-100.0) + (1.0 - target) * clip(log(1.0 - x), min=-100.0))
-    return reduced("binary_cross_entropy", loss if weight is None else loss * weight, reduction)
-
-
-def binary_cross_entropy_with_logits(
+def huber_loss(
     x: Tensor,
     target: Tensor,
-    weight: Tensor | None = None,
     reduction: str = "mean",
-    pos_weight: Tensor | None = None,
+    delta: float = 1.0,
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """Binary cross entropy of sigmoid(x), without overflow.
+    """d^2 / 2 where d = |x - target| < delta, else delta (d - delta / 2).
 
     Args:
-        x: logits.
-        target: of the same shape.
-        weight: factor that broadcasts to x, or None.
+        x: any shape; floating, or target is.
+        target: of the shape of x.
         reduction: "mean", "sum" or "none".
-        pos_weight: factor of the positive part that broadcasts to x, or None.
+        delta: where the parabola ends.
+        weight: factor of each element, of the shape of x.
+
+    Returns:
+        A 0-d tensor; of the shape of x for "none".
+
+    Raises:
+        ValueError: the shapes differ, or delta is not positive.
+        TypeError: neither is floating.
+
+    Derivative: twice.
+    Source: Huber, "Robust estimation of a location parameter" (1964), section 4.
     """
-    name = "binary_cross_entropy_with_logits"
-    _same(name, x, target)
-    target = target if target.dtype is x.dtype else target.to(x.dtype)
-    # log(1 + e^-x) = max(-x, 0) + log(1 + e^-|x|)
-    tail = log(1.0 + exp(-abs(x))) + maximum(-x, 0.0)
-    scale = 1.0 if pos_weight is None else (pos_weight - 1.0) * target + 1.0
-    loss = (1.0 - target) * x + tail * scale
-    return reduced(name, loss if weight is None else loss * weight, reduction)
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
+    a, b = _pair("huber_loss", x, target, weight)
+    difference = a - b
+    d = abs(difference)
+    inner = clip(difference, -delta, delta)  # no infinity squared, whose gradient is NaN
+    loss = where(d < delta, 0.5 * square(inner), delta * (d - 0.5 * delta))
+    return reduced("huber_loss", loss if weight is None else loss * weight, reduction)
+
+
+def kl_div(
+    x: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
+) -> Tensor:
+    """target (log target - x), x being logarithms of probabilities: Kullback and Leibler's.
+
+    Args:
+        x: logarithms of probabilities, any shape, floating.
+        target: probabilities, floating; x and target broadcast.
+        reduction: "mean" (over all elements), "batchmean" (the sum over the length of the first
+            dimension: the divergence itself), "sum" or "none".
+        log_target: target holds logarithms, too.
+
+    Returns:
+        A 0-d tensor; of the common shape for "none".
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+        TypeError: one is not floating.
+
+    Derivative: twice.
+    Source: Kullback and Leibler, "On information and sufficiency" (1951), equation 2.4.
+    """
+    for what, t in (("x", x), ("target", target)):
+        if not t.dtype.is_floating:
+            raise TypeError(f"kl_div: {what} is {t.dtype.name}, expected float32; use .float()")
+    x, target = together("kl_div", x=x, target=target)
+    if log_target:
+        loss = exp(target) * (target - x)
+    else:
+        loss = target * log(where(target == 0.0, 1.0, target)) - target * x
+    if reduction == "batchmean":
+        return sum(loss) / x.shape[0] if x.shape and x.shape[0] else mean(loss)
+    return reduced("kl_div", loss, reduction)
+
+
+def poisson_nll_loss(
+    x: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    *,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Tensor:
+    """rate - target log(rate): the negative log-likelihood of a Poisson distribution.
+
+    Args:
+        x: the logarithm of the rate, or the rate; floating.
+        target: counts; x and target broadcast.
+        log_input: x is the logarithm of the rate.
+        full: add Stirling's approximation of log(target!) where target > 1.
+        eps: added to a rate before its logarithm is taken.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        A 0-d tensor; of the common shape for "none".
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+        TypeError: neither is floating.
+
+    Derivative: twice.
+    Source: Bishop, "Pattern recognition and machine learning" (2006), section 4.3.6 (exponential
+    family); Stirling's formula.
+    """
+    x, target = together("poisson_nll_loss", x=x, target=target)
+    loss = exp(x) - target * x if log_input else x - target * log(x + eps)
+    if full:
+        many = target > 1.0
+        t = where(many, target, 1.0)
+        loss = loss + where(many, t * log(t) - t + 0.5 * log(2.0 * math.pi * t), 0.0)
+    return reduced("poisson_nll_loss", loss, reduction)
+
+
+def gaussian_nll_loss(
+    x: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """(log var + (x - target)^2 / var) / 2: the negative log-likelihood of a normal distribution.
+
+    Args:
+        x: means, any shape, floating.
+        target: what was seen; x and target broadcast.
+        var: variances: a number, of the shape of x, of that shape without the last dimension, or
+            with one length of 1 instead of x's. A negative one gives NaN.
+        full: add log(2 pi) / 2.
+        eps: the least variance; the gradient ignores this limit.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        A 0-d tensor; of the common shape for "none".
+
+    Raises:
+        ValueError: the shapes do not fit, or a number var is negative.
+        TypeError: none is floating.
+
+    Derivative: twice.
+    Source: Nix and Weigend, "Estimating the mean and variance of the target probability
+    distribution" (1994), equation 4.
+    """
+    name = "gaussian_nll_loss"
+    if isinstance(var, (int, float)):
+        if var < 0:
+            raise ValueError(f"{name}: var must not be negative, got {var}")
+        x, target = together(name, x=x, target=target)
+        spread = x.detach() * 0.0 + var
+    else:
+        x, target, spread = together(name, x=x, target=target, var=var)
+        spread = _spread_of(name, x, spread)
+    least = spread - spread.detach() + eps  # eps, with the gradient of spread
+    spread = where(spread < eps, where(spread < 0.0, float("nan"), least), spread)
+    loss = 0.5 * (log(spread) + square(x - target) / spread)
+    if full:
+        loss = loss + 0.5 * math.log(2.0 * math.pi)
+    return reduced(name, loss, reduction)
+
+
+def _spread_of(name: str, x: Tensor, var: Tensor) -> Tensor:
+    """var, ready to broadcast to x."""
+    if var.shape == x.shape:
+        return var
+    if var.shape == x.shape[:-1]:
+        return unsqueeze(var, -1)
+    other = [n for n, m in zip(var.shape, x.shape, strict=False) if n != m]
+    if var.ndim == x.ndim and other == [1]:
+        return var
+    raise ValueError(f"{name}: var {var.shape} does not fit x {x.shape}")

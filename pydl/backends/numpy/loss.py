@@ -13,11 +13,18 @@ def _weights(weight: A | None, x: A) -> A:
     return np.ones(x.shape[1], x.dtype) if weight is None else widen(weight)
 
 
-def _targets(target: A, x: A, ignore_index: int) -> tuple[A, A, A]:
-    """Class ids (N, S), 0 where out of range; where they are ignored; what to add: 0 or NaN."""
+def _targets(target: A, x: A, ignore_index: int) -> tuple[A, A]:
+    """Class ids (N, S), 0 where they are ignored, and where that is.
+
+    Raises:
+        IndexError: one is no class.
+    """
     t = target.reshape(x.shape[0], x.shape[2])
-    ignored, valid = t == ignore_index, (t >= 0) & (t < x.shape[1])
-    return np.where(valid, t, 0), ignored, np.where(valid, 0, np.nan)
+    ignored = t == ignore_index
+    wrong = ~ignored & ((t < 0) | (t >= x.shape[1]))
+    if wrong.any():
+        raise IndexError(f"cross_entropy: target holds {t[wrong][0]}, expected [0, {x.shape[1]})")
+    return np.where(ignored, 0, t), ignored
 
 
 @quiet
@@ -34,15 +41,15 @@ def cross_entropy(
     """loss = w_t * (1 - e) * (lse - x_t) + e/C * sum_c w_c * (lse - x_c), e the smoothing."""
     x = _channels(x)
     w = _weights(weight, x)
-    t, ignored, invalid = _targets(target, x, ignore_index)
+    t, ignored = _targets(target, x, ignore_index)
     top = x.max(axis=1, keepdims=True, initial=-np.inf)
     z = np.log(np.exp(x - top).sum(axis=1, keepdims=True)) + top
     surprise = z - x
     value = w[t] * (1 - smoothing) * np.take_along_axis(surprise, t[:, None], axis=1)[:, 0]
     if smoothing:
         value = value + smoothing / max(x.shape[1], 1) * (w[:, None] * surprise).sum(axis=1)
-    loss[...] = np.where(ignored, 0, value + invalid).reshape(loss.shape)
-    count[...] = np.where(ignored, 0, w[t] + invalid).reshape(count.shape)
+    loss[...] = np.where(ignored, 0, value).reshape(loss.shape)
+    count[...] = np.where(ignored, 0, w[t]).reshape(count.shape)
     lse[...] = z.reshape(lse.shape)
 
 
@@ -64,10 +71,10 @@ def cross_entropy_backward(
     x = _channels(x)
     N, C, S = x.shape
     w = _weights(weight, x)
-    t, ignored, invalid = (a[:, None] for a in _targets(target, x, ignore_index))
+    t, ignored = (a[:, None] for a in _targets(target, x, ignore_index))
     p = np.exp(x - widen(lse).reshape(N, 1, S))
     hit = np.arange(C)[:, None] == t
-    g = w[t] * (1 - smoothing) * (p - hit) + invalid
+    g = w[t] * (1 - smoothing) * (p - hit)
     if smoothing:
         g = g + smoothing / max(C, 1) * (p * w.sum() - w[:, None])
     gx[...] = np.where(ignored, 0, widen(gy).reshape(N, 1, S) * g).reshape(gx.shape)
