@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/kernels.h"
+#include "core/args/gemm.h"
 #include "core/parallel.h"
 #include "cpu/gemm_tile.h"
 

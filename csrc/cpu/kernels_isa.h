@@ -1,18 +1,19 @@
-// Declares every kernel of KernelTable in the namespace of the ISA that includes this file.
+// What the kernels of one ISA share: vectors, threads, and the kernels that other kernels call.
+// table.cc alone sees the list of all, so that a new kernel does not compile every file anew.
 #pragma once
-#include "core/kernels.h"
+#include <stdint.h>
+
 #include "core/parallel.h"
 #include "cpu/vec.h"
 
 namespace pydl {
+
+struct GemmArgs;
+
 namespace PYDL_ISA {
 
-#define PYDL_DECLARE_KERNEL(name, Args) void name(const Args& a);
-#define PYDL_DECLARE_WORK(name, Args) int64_t name(const Args& a);
-PYDL_KERNEL_LIST(PYDL_DECLARE_KERNEL)
-PYDL_WORK_LIST(PYDL_DECLARE_WORK)
-#undef PYDL_DECLARE_KERNEL
-#undef PYDL_DECLARE_WORK
+void gemm(const GemmArgs& a);
+int64_t gemm_work(const GemmArgs& a);
 
 }  // namespace PYDL_ISA
 }  // namespace pydl
