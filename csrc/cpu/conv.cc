@@ -7,6 +7,7 @@
 // Source: Chetlur et al., cuDNN (2014), implicit GEMM.
 #include "core/args/conv.h"
 
+#include "cpu/conv_depthwise.h"
 #include "cpu/conv_pass.h"
 #include "cpu/conv_pixels.h"
 #include "cpu/conv_whole.h"
@@ -172,6 +173,7 @@ void correlate(const Pass& p) {
 
 void conv2d(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_forward(a));
+  if (is_depthwise(a)) return depthwise_forward(a);
   Pass p = forward_pass(a);
   plan(a, &p);
   correlate(p);
@@ -179,12 +181,14 @@ void conv2d(const Conv2dArgs& a) {
 
 int64_t conv2d_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_forward(a));
+  if (is_depthwise(a)) return 0;
   Pass p = forward_pass(a);
   return plan(a, &p);
 }
 
 void conv2d_grad_input(const Conv2dArgs& a) {
   if (covers_image(a)) return whole_grad_input(a);
+  if (is_depthwise(a)) return depthwise_grad_input(a);
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {
       Pass p = grad_input_pass(a, y, x);
@@ -196,6 +200,7 @@ void conv2d_grad_input(const Conv2dArgs& a) {
 
 int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_input_product(a));
+  if (is_depthwise(a)) return 0;
   int64_t bytes = 0;
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {

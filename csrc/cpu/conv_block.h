@@ -181,6 +181,11 @@ inline void copy_clipped(const float* src, int64_t size, int64_t first, int64_t 
   }
   if (step == 1) {
     copy_floats(src + first + begin, end - begin, dst + begin);
+  } else if (step == 2) {
+    for (int64_t i = begin; i < end; i += kWidth) {
+      const int64_t m = min64(kWidth, end - i);
+      store_tail(dst + i, load_even(src + first + 2 * i, m), m);
+    }
   } else {
     for (int64_t i = begin; i < end; ++i) dst[i] = src[first + i * step];
   }

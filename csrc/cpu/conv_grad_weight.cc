@@ -5,6 +5,7 @@
 // are weight elements, and a row's value at a pixel is broadcast from where it lies in the image.
 #include "core/args/conv.h"
 #include "cpu/conv_block.h"
+#include "cpu/conv_depthwise.h"
 #include "cpu/conv_whole.h"
 #include "cpu/kernels_isa.h"
 
@@ -146,6 +147,7 @@ void sum_chunks(const void* ctx, int64_t piece, void* scratch) {
 
 void conv2d_grad_weight(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_grad_weight(a));
+  if (is_depthwise(a)) return depthwise_grad_weight(a);
   Pass p = {};
   if (plan(a, &p) == 0) {
     const int64_t n = a.O * p.g.k();
@@ -160,6 +162,7 @@ void conv2d_grad_weight(const Conv2dArgs& a) {
 
 int64_t conv2d_grad_weight_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_weight(a));
+  if (is_depthwise(a)) return depthwise_grad_weight_work(a);
   Pass p = {};
   return plan(a, &p);
 }

@@ -34,6 +34,10 @@ CONVOLUTIONS: tuple[tuple[Any, ...], ...] = (
     ((2, 64, 14, 14), (96, 64, 1, 1), 1, 0, 1, 1),
     ((2, 24, 17, 17), (24, 1, 3, 3), 1, 1, 1, 24),
     ((2, 16, 20, 18), (32, 4, 3, 3), (2, 1), (1, 2), (1, 2), 4),
+    ((2, 3, 5, 5), (6, 1, 3, 2), 2, 1, 1, 3),
+    ((1, 2, 3, 1100), (4, 1, 3, 5), (1, 2), (1, 2), 1, 2),
+    ((2, 2, 300, 40), (2, 1, 3, 3), (2, 1), (1, 3), (1, 3), 2),
+    ((3, 5, 17, 33), (5, 1, 4, 4), (3, 4), 2, 1, 5),
 )
 
 SIGNALS: tuple[tuple[Any, ...], ...] = (
@@ -130,6 +134,13 @@ def kernels() -> Iterable[KernelCase]:
          "y": normal(2, 5, 9, 9)},
         {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1, "relu": True},
         k=27,
+    )  # fmt: skip
+    yield KernelCase(
+        "conv2d[relu, depthwise]",
+        {"x": normal(2, 3, 9, 9), "w": normal(6, 1, 3, 3), "bias": normal(6),
+         "y": normal(2, 6, 9, 9)},
+        {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 3, "relu": True},
+        k=9,
     )  # fmt: skip
 
 
