@@ -88,22 +88,22 @@ def randn(
 def randint(
     low: int,
     high: int | tuple[int, ...],
-    shape: int | tuple[int, ...] | None = None,
+    size: int | tuple[int, ...] | None = None,
     device: str | Device = "cpu",
 ) -> Tensor:
-    """int64 numbers in [low, high); `randint(high, shape)` starts at 0.
+    """int64 numbers in [low, high); `randint(high, size)` starts at 0.
 
     Raises:
-        TypeError: there is no shape.
+        TypeError: there is no size.
         ValueError: the range is empty or longer than 2^32.
     """
-    if shape is None and not isinstance(high, int):
-        low, high, shape = 0, low, high
-    if shape is None or not isinstance(high, int):
-        raise TypeError("randint: expected (low, high, shape) or (high, shape)")
+    if size is None and not isinstance(high, int):
+        low, high, size = 0, low, high
+    if size is None or not isinstance(high, int):
+        raise TypeError("randint: expected (low, high, size) or (high, size)")
     if not 0 < high - low <= 2**32:
         raise ValueError(f"randint: [{low}, {high}) is empty or longer than 2^32")
-    t = empty(shape, dtype=dtypes.int64, device=device)
+    t = empty(size, dtype=dtypes.int64, device=device)
     t.device.kernels.randint(t.data, state(t.device), low, high)
     return t
 

@@ -115,7 +115,7 @@ def test_whole_numbers_reach_their_ends(device: str) -> None:
     assert pydl.randint(0, 10, (2, 3), device).shape == (2, 3)
     few = pydl.randint(3, (1000,), device=device).numpy()
     assert set(few.tolist()) == {0, 1, 2}
-    with pytest.raises(TypeError, match=r"^randint: expected \(low, high, shape\)"):
+    with pytest.raises(TypeError, match=r"^randint: expected \(low, high, size\)"):
         pydl.randint(3, 10, device=device)
     assert pydl.randint(0, 10, 4, device).shape == (4,)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -99,26 +100,58 @@ def empty(*shape: Any, dtype: DType = dtypes.float32, device: str | Device = "cp
     return Tensor(where.empty(_spread(shape), dtype), where)
 
 
-def empty_like(x: Tensor) -> Tensor:
-    """A tensor of the shape, dtype and device of x with undefined contents."""
-    return Tensor(x.device.empty(x.shape, x.dtype), x.device)
+def empty_like(x: Tensor, dtype: DType | None = None) -> Tensor:
+    """A tensor of the shape, device and (unless given) dtype of x with undefined contents.
+
+    Args:
+        x: gives shape, dtype and device.
+        dtype: element type.
+
+    Returns:
+        The shape of x.
+
+    Derivative: none.
+    Source: numpy.empty_like.
+    """
+    return Tensor(x.device.empty(x.shape, dtype or x.dtype), x.device)
 
 
 def full(
-    shape: int | tuple[int, ...],
-    value: Scalar,
+    size: int | Sequence[int],
+    fill_value: Scalar,
     dtype: DType | None = None,
     device: str | Device = "cpu",
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor filled with `value`; the dtype is that of the value unless given."""
+    """A tensor filled with `fill_value`.
+
+    Args:
+        size: its shape.
+        fill_value: a number, cast to `dtype`.
+        dtype: element type; that of the value unless given.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+
+    Returns:
+        The shape `size`.
+
+    Raises:
+        OverflowError: NaN or Inf cannot be cast to integers.
+
+    Derivative: none.
+    Source: numpy.full.
+    """
     if dtype is None:
-        if isinstance(value, bool):
+        if isinstance(fill_value, bool):
             dtype = dtypes.bool_
         else:
-            dtype = dtypes.int64 if isinstance(value, int) else dtypes.float32
-    t = empty(shape, dtype=dtype, device=device)
-    t.device.kernels.fill(t.data, value)
+            dtype = dtypes.int64 if isinstance(fill_value, int) else dtypes.float32
+    if dtype is dtypes.bool_:
+        fill_value = bool(fill_value)
+    elif not dtype.is_floating:
+        fill_value = int(fill_value)
+    t = empty(size, dtype=dtype, device=device)
+    t.device.kernels.fill(t.data, fill_value)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -142,19 +175,58 @@ def ones(
     return full(_spread(shape), 1, dtype, device, requires_grad)
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    """Zeros of the shape, dtype and device of x."""
-    return full(x.shape, 0, x.dtype, x.device)
+def zeros_like(x: Tensor, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape, device and (unless given) dtype of x.
+
+    Args:
+        x: gives shape, dtype and device.
+        dtype: element type.
+        requires_grad: record operations on it.
+
+    Returns:
+        The shape of x.
+
+    Derivative: none.
+    Source: numpy.zeros_like.
+    """
+    return full(x.shape, 0, dtype or x.dtype, x.device, requires_grad)
 
 
-def ones_like(x: Tensor) -> Tensor:
-    """Ones of the shape, dtype and device of x."""
-    return full(x.shape, 1, x.dtype, x.device)
+def ones_like(x: Tensor, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape, device and (unless given) dtype of x.
+
+    Args:
+        x: gives shape, dtype and device.
+        dtype: element type.
+        requires_grad: record operations on it.
+
+    Returns:
+        The shape of x.
+
+    Derivative: none.
+    Source: numpy.ones_like.
+    """
+    return full(x.shape, 1, dtype or x.dtype, x.device, requires_grad)
 
 
-def full_like(x: Tensor, value: Scalar) -> Tensor:
-    """`value` in the shape, dtype and device of x."""
-    return full(x.shape, value, x.dtype, x.device)
+def full_like(
+    x: Tensor, fill_value: Scalar, dtype: DType | None = None, requires_grad: bool = False
+) -> Tensor:
+    """`fill_value` in the shape, device and (unless given) dtype of x.
+
+    Args:
+        x: gives shape, dtype and device.
+        fill_value: a number, cast to the dtype.
+        dtype: element type.
+        requires_grad: record operations on it.
+
+    Returns:
+        The shape of x.
+
+    Derivative: none.
+    Source: numpy.full_like.
+    """
+    return full(x.shape, fill_value, dtype or x.dtype, x.device, requires_grad)
 
 
 def arange(
