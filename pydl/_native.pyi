@@ -304,6 +304,52 @@ def adaptive_avg_pool2d_backward(gy: Array, gx: Array) -> None: ...
 def edge_pad(x: Array, y: Array, top: int, left: int, mode: str) -> None: ...
 def edge_pad_backward(gy: Array, gx: Array, top: int, left: int, mode: str) -> None: ...
 
+# recurrent layers (csrc/core/args/recurrent.h has the formulas); states is (2, T, N, H)
+def rnn(a: Array, h0: Array, w: Array, h: Array, relu: bool, reverse: bool) -> None: ...
+def rnn_backward(
+    gh: Array, h: Array, w: Array, ga: Array, gh0: Array, relu: bool, reverse: bool
+) -> None: ...
+def lstm(
+    a: Array,
+    h0: Array,
+    c0: Array,
+    w: Array,
+    gates: Array | None,
+    states: Array,
+    reverse: bool,
+) -> None: ...
+def lstm_backward(
+    gstates: Array,
+    gates: Array,
+    states: Array,
+    c0: Array,
+    w: Array,
+    ga: Array,
+    gh0: Array,
+    gc0: Array,
+    reverse: bool,
+) -> None: ...
+def gru(
+    a: Array,
+    h0: Array,
+    w: Array,
+    b: Array | None,
+    gates: Array | None,
+    h: Array,
+    reverse: bool,
+) -> None: ...
+def gru_backward(
+    gh: Array,
+    gates: Array,
+    h: Array,
+    h0: Array,
+    w: Array,
+    ga: Array,
+    gu: Array,
+    gh0: Array,
+    reverse: bool,
+) -> None: ...
+
 # normalisation, softmax, losses (csrc/core/kernels.h has the formulas); x is (N, C, ...)
 def batch_norm(
     x: Array,

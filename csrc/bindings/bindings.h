@@ -16,6 +16,7 @@ void bind_conv(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_pad(py::module_& m);
 void bind_norm(py::module_& m);
+void bind_recurrent(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_index(py::module_& m);
 void bind_random(py::module_& m);

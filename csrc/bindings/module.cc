@@ -67,6 +67,7 @@ PYBIND11_MODULE(_native, m) {
   bind_pool(m);
   bind_pad(m);
   bind_norm(m);
+  bind_recurrent(m);
   bind_loss(m);
   bind_index(m);
   bind_random(m);

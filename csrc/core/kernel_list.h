@@ -32,6 +32,12 @@
   X(batch_norm_backward, BatchNormBackwardArgs) \
   X(layer_norm, LayerNormArgs) \
   X(layer_norm_backward, LayerNormBackwardArgs) \
+  X(rnn, RecurrentArgs) \
+  X(lstm, RecurrentArgs) \
+  X(gru, RecurrentArgs) \
+  X(rnn_backward, RecurrentBackwardArgs) \
+  X(lstm_backward, RecurrentBackwardArgs) \
+  X(gru_backward, RecurrentBackwardArgs) \
   X(softmax, SoftmaxArgs) \
   X(softmax_backward, SoftmaxBackwardArgs) \
   X(cross_entropy, CrossEntropyArgs) \
@@ -52,5 +58,11 @@
   X(conv2d_work, Conv2dArgs) \
   X(conv2d_grad_input_work, Conv2dArgs) \
   X(conv2d_grad_weight_work, Conv2dArgs) \
-  X(layer_norm_backward_work, LayerNormBackwardArgs)
+  X(layer_norm_backward_work, LayerNormBackwardArgs) \
+  X(rnn_work, RecurrentArgs) \
+  X(lstm_work, RecurrentArgs) \
+  X(gru_work, RecurrentArgs) \
+  X(rnn_backward_work, RecurrentBackwardArgs) \
+  X(lstm_backward_work, RecurrentBackwardArgs) \
+  X(gru_backward_work, RecurrentBackwardArgs)
 // clang-format on

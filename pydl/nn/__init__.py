@@ -14,3 +14,4 @@ from .module import *
 from .norm import *
 from .padding import *
 from .pooling import *
+from .recurrent import *

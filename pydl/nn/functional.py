@@ -13,5 +13,6 @@ from ..ops.matmul import linear as linear
 from ..ops.norm import *
 from ..ops.pad import *
 from ..ops.pool import *
+from ..ops.recurrent import *
 from ..ops.unfold import *
 from ..random import dropout as dropout

@@ -15,6 +15,7 @@ from .matmul import *
 from .norm import *
 from .pad import *
 from .pool import *
+from .recurrent import *
 from .reduce import *
 from .shape import *
 from .unfold import *

@@ -16,4 +16,5 @@ from .optim import *
 from .pad import *
 from .pool import *
 from .random import *
+from .recurrent import *
 from .reduce import *
