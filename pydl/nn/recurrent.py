@@ -28,11 +28,6 @@ class _Recurrent(Module):
     states: tuple[str, ...] = ("h",)
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
-        if input_size < 0 or hidden_size < 1:
-            raise ValueError(
-                f"{type(self).__name__}: expected input_size >= 0 and hidden_size >= 1, got "
-                f"{input_size} and {hidden_size}"
-            )
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
@@ -55,7 +50,7 @@ class _Recurrent(Module):
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        bound = 1 / math.sqrt(self.hidden_size)
+        bound = 1 / math.sqrt(max(1, self.hidden_size))
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
@@ -147,8 +142,11 @@ class _Layers(_Recurrent):
     ) -> None:
         super().__init__(input_size, hidden_size, bias)
         name = type(self).__name__
-        if num_layers < 1:
-            raise ValueError(f"{name}: num_layers is at least 1, got {num_layers}")
+        if min(input_size, hidden_size, num_layers) < 1:
+            raise ValueError(
+                f"{name}: input_size, hidden_size and num_layers are at least 1, got "
+                f"{input_size}, {hidden_size} and {num_layers}"
+            )
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(f"{name}: dropout is a probability, got {dropout}")
         if dropout > 0 and num_layers == 1:
@@ -400,7 +398,7 @@ class RNNCell(_Rnn, _Cell):
     Called with x and, optionally, hx, the state before, (N, H) or (H,); zeros unless given.
 
     Raises:
-        ValueError: sizes out of range, or another nonlinearity.
+        ValueError: another nonlinearity.
 
     Source: Elman, Finding Structure in Time (1990).
     """
@@ -437,9 +435,6 @@ class LSTMCell(_Lstm, _Cell):
 
     Called with x and, optionally, hx = (h, c), the states before; zeros unless given.
 
-    Raises:
-        ValueError: sizes out of range.
-
     Source: Hochreiter and Schmidhuber, Long Short-Term Memory (1997).
     """
 
@@ -457,9 +452,6 @@ class GRUCell(_Gru, _Cell):
         dtype: Of the weights.
 
     Called with x and, optionally, hx, the state before, (N, H) or (H,); zeros unless given.
-
-    Raises:
-        ValueError: sizes out of range.
 
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for Statistical
     Machine Translation (2014).
