@@ -15,3 +15,4 @@ from .norm import *
 from .padding import *
 from .pooling import *
 from .recurrent import *
+from .transformer import *

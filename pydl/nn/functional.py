@@ -1,6 +1,7 @@
 """`import pydl.nn.functional as F`: the functions that layers are made of (defined in pydl/ops)."""
 
 from ..ops.activation import *
+from ..ops.attention import *
 from ..ops.bilinear import *
 from ..ops.conv import *
 from ..ops.conv_transpose import *

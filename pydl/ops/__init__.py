@@ -3,6 +3,7 @@
 from . import getitem as getitem
 from .activation import *
 from .arithmetic import *
+from .attention import *
 from .bilinear import *
 from .conv import *
 from .conv_transpose import *
