@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .engine import Difference
+from .modules import MIRRORS
 from .values import Arr, Call
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "differences-from-pytorch.md"
@@ -77,8 +78,7 @@ class Row:
     def matches(self, difference: Difference) -> bool:
         """Whether the row is about this difference."""
         bare = difference.op.split(".")[-1]
-        if bare in OPERATORS:
-            bare = OPERATORS[bare]
+        bare = OPERATORS.get(bare) or MIRRORS.get(bare, bare).removeprefix("F.")
         named = {"*", bare, difference.op} & set(self.functions)
         if not named or self.kind != difference.kind:
             return False

@@ -198,7 +198,8 @@ def cosine_embedding(d: Draw, name: str) -> Call:
     shape = (d.size(), d.size(0)) if d.chance(0.8) else (d.size(0),)
     a, b = (d.tensor(shape, mode="plain") for _ in range(2))
     t = signs(d, shape[:-1] if d.chance(0.95) else (2,))
-    return Call((a, b, t), reduction(d) | d.options(0.5, margin=[0.0, 0.5, -0.5]), k=256)
+    kwargs = reduction(d) | d.options(0.5, margin=[0.0, 0.5, -0.5])
+    return Call((a, b, t), kwargs, k=256, twice=shape[-1] > 1)  # of length 1: rounding only
 
 
 @op("F.multilabel_soft_margin_loss", "F.multi_margin_loss", "F.multilabel_margin_loss")
