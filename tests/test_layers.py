@@ -307,3 +307,18 @@ def test_input_errors(device, make, shape, message):
 )
 def test_repr(layer, text):
     assert text in repr(layer)
+
+
+def test_parameters_as_one_vector(device):
+    net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1, bias=False)).to(device)
+    vector = nn.utils.parameters_to_vector(net.parameters())
+    assert vector.shape == (3 * 2 + 2 + 2,)
+    (g,) = pydl.grad(vector.square().sum(), net[1].weight)
+    np.testing.assert_allclose(g.numpy(), 2 * net[1].weight.detach().numpy(), rtol=1e-6)
+    nn.utils.vector_to_parameters(pydl.arange(10.0, device=device), net.parameters())
+    assert net[0].weight.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert net[1].weight.tolist() == [[8, 9]]
+    with pytest.raises(ValueError, match=r"vector_to_parameters: \(3,\) for parameters of 10"):
+        nn.utils.vector_to_parameters(pydl.ones(3, device=device), net.parameters())
+    with pytest.raises(ValueError, match="parameters_to_vector: got no parameters"):
+        nn.utils.parameters_to_vector([])

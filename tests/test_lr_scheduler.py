@@ -46,6 +46,24 @@ RECORDED = {
         [0.1, 0.09140576475, 0.06890576475, 0.04109423525, 0.01859423525, 0.01, 0.01859423525]
         + [0.04109423525, 0.06890576475, 0.09140576475, 0.1, 0.09140576475, 0.06890576475],
     ),
+    "multiplicative": (lambda o: schedules.MultiplicativeLR(o, lambda i: 1 / i), [0.1, 0.1, 0.05]),
+    "constant": (lambda o: schedules.ConstantLR(o, 0.5, 2), [0.05, 0.05, 0.1, 0.1]),
+    "linear": (lambda o: schedules.LinearLR(o, 0.5, 1.0, 4), [0.05, 0.0625, 0.075, 0.0875, 0.1]),
+    "polynomial": (lambda o: schedules.PolynomialLR(o, 4, 2.0), [0.1, 0.05625, 0.025, 0.00625, 0]),
+    "restarts": (
+        lambda o: schedules.CosineAnnealingWarmRestarts(o, 2, 2),
+        [0.1, 0.05, 0.1, 0.08535533906, 0.05, 0.01464466094, 0.1, 0.09619397663],
+    ),
+    "triangles": (
+        lambda o: schedules.CyclicLR(o, 0.01, 0.03, 2, 1, "triangular2", cycle_momentum=False),
+        [0.01, 0.02, 0.03, 0.01, 0.015, 0.02, 0.01],
+    ),
+    "falling_triangles": (
+        lambda o: schedules.CyclicLR(
+            o, 0.01, 0.03, 1, mode="exp_range", gamma=0.5, cycle_momentum=False
+        ),
+        [0.01, 0.02, 0.01, 0.0125, 0.01],
+    ),
     "one_cycle_epochs": (
         lambda o: schedules.OneCycleLR(
             o,
@@ -227,3 +245,74 @@ def test_cycle_momentum_needs_momentum():
 def test_resuming_needs_initial_lr():
     with pytest.raises(KeyError, match="no 'initial_lr'"):
         schedules.ExponentialLR(sgd(), 0.9, last_epoch=3)
+
+
+def test_schedules_chain():
+    """As in torch: each multiplies what it finds."""
+    optimizer = sgd()
+    parts = [schedules.ConstantLR(optimizer, 0.5, 2), schedules.ExponentialLR(optimizer, 0.9)]
+    chained = schedules.ChainedScheduler(parts)
+    seen = lrs_of(optimizer, chained, 5)
+    assert seen == pytest.approx([0.05, 0.045, 0.081, 0.0729, 0.06561], rel=1e-12)
+    alone = sgd()
+    schedule = schedules.StepLR(alone, 2, 0.5)
+    schedule.step()
+    alone.param_groups[0]["lr"] = 1.0  # by hand
+    schedule.step()
+    assert alone.param_groups[0]["lr"] == 0.5
+
+
+def test_one_schedule_after_the_other():
+    def make(optimizer):
+        warm, fall = (
+            schedules.LinearLR(optimizer, 0.5, 1.0, 2),
+            schedules.ExponentialLR(optimizer, 0.9),
+        )
+        return schedules.SequentialLR(optimizer, [warm, fall], [3])
+
+    optimizer = sgd()
+    seen = lrs_of(optimizer, make(optimizer), 6)
+    assert seen == pytest.approx([0.05, 0.075, 0.1, 0.1, 0.09, 0.081], rel=1e-12)
+    optimizer = sgd()
+    first = make(optimizer)
+    for _ in range(4):
+        first.step()
+    state = json.loads(json.dumps(first.state_dict()))
+    other = sgd()
+    other.param_groups[0].update(lr=optimizer.param_groups[0]["lr"])
+    again = make(other)
+    again.load_state_dict(state)
+    again.step()
+    assert again.get_last_lr() == pytest.approx([0.081], rel=1e-12)
+
+
+def test_cyclic_moves_momentum_the_other_way():
+    optimizer = sgd(momentum=0.9)
+    schedule = schedules.CyclicLR(optimizer, 0.01, 0.03, 2)
+    seen = []
+    for _ in range(4):
+        seen.append(optimizer.param_groups[0]["momentum"])
+        schedule.step()
+    assert seen == pytest.approx([0.9, 0.85, 0.8, 0.85])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: schedules.ConstantLR(o, 1.5), "ConstantLR: factor must be in"),
+        (lambda o: schedules.LinearLR(o, 0.0), "LinearLR: start_factor must be in"),
+        (lambda o: schedules.LinearLR(o, 0.5, 2.0), "LinearLR: end_factor must be in"),
+        (lambda o: schedules.CosineAnnealingWarmRestarts(o, 0), "T_0 is a positive integer, got 0"),
+        (lambda o: schedules.CyclicLR(o, 0.1, 0.2, mode="square"), "CyclicLR: mode 'square'"),
+        (lambda o: schedules.SequentialLR(o, [schedules.ExponentialLR(o, 0.9)], [3]),
+         "SequentialLR: 1 schedules need 0 milestones, got 1"),
+        (lambda o: schedules.ChainedScheduler([]), "expected at least one schedule"),
+        (lambda o: schedules.ChainedScheduler(
+            [schedules.ExponentialLR(o, 0.9), schedules.ExponentialLR(sgd(), 0.9)]),
+         "schedule 1 is of another optimizer"),
+        (lambda o: schedules.MultiplicativeLR(o, [abs, abs]), "2 functions for 1 parameter groups"),
+    ],
+)  # fmt: skip
+def test_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(sgd())

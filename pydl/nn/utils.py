@@ -1,4 +1,4 @@
-"""Limits for gradients, between `backward()` and `step()`."""
+"""Limits for gradients, between `backward()` and `step()`; all parameters as one vector."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from ..ops.create import zeros
 from ..ops.shape import concat
 from ..tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
 
 
 def clip_grad_norm_(
@@ -65,6 +70,45 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     with no_grad():
         for p, g in _with_grad(parameters):
             p.grad = clip(g, -clip_value, clip_value)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters behind each other, as one vector that gradients go through.
+
+    Args:
+        parameters: At least one; of one dtype and device.
+
+    Returns:
+        (total number of elements,), a copy.
+
+    Raises:
+        ValueError: there are none.
+    """
+    params = list(parameters)
+    if not params:
+        raise ValueError("parameters_to_vector: got no parameters")
+    return concat([p.reshape(-1) for p in params])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Overwrites parameters with the elements of a vector: undoes `parameters_to_vector`.
+
+    Args:
+        vec: (total number of elements,).
+        parameters: What is overwritten, in order.
+
+    Raises:
+        ValueError: the numbers of elements differ; nothing is changed then.
+    """
+    params = list(parameters)
+    total = sum(p.numel() for p in params)
+    if vec.shape != (total,):
+        raise ValueError(f"vector_to_parameters: {vec.shape} for parameters of {total} elements")
+    at = 0
+    with no_grad():
+        for p in params:
+            p.copy_(vec[at : at + p.numel()].reshape(p.shape))
+            at += p.numel()
 
 
 def _with_grad(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
