@@ -20,6 +20,7 @@ constexpr int64_t kMaxMultiplier = 4;   // output channels of a group
 constexpr int64_t kPlaneFloats = 5120;  // of a staged block: two within a first cache
 constexpr int64_t kMaxFloats = 96 * 1024;
 constexpr int64_t kMaxCols = 1024;
+constexpr int64_t kRing = 4;       // staged blocks, at most
 constexpr int64_t kTile = 8;       // rows or vectors summed at once
 constexpr int64_t kTapTile = 9;    // taps of the weight gradient summed at once
 constexpr int64_t kMacs = 200000;  // of a piece, at least
@@ -105,22 +106,25 @@ void copy_rows(const Copy& c, const float* src, int64_t src_pitch, int64_t strid
   }
 }
 
-// Copies what blocks read of their planes into two buffers of zeros. They take turns: what was just
-// written is not read at once. Where a plane is one block, the zeros stay where they are.
+// Copies what blocks read of their planes into a ring of buffers of zeros, some blocks ahead of
+// their use: what was just written is not read at once. Where a plane is one block, the zeros stay
+// where they are.
 struct Stage {
   const Planes& p;
   const int64_t width;  // of the source
-  float* buffer[2];
-  int64_t turn;
+  int64_t size, ring, puts, takes;
+  float* buffers;
   Copy copies[kMaxStride];  // by phase
 
   Stage(const Planes& planes, float* scratch)
-      : p(planes), width(ceil_div(p.x.in, p.spread)), buffer{scratch, scratch}, turn(0) {
-    const int64_t size = p.height(p.rows) * p.pitch;
-    buffer[1] += ceil_div(size, kWidth) * kWidth + kWidth;
-    for (float* b : buffer) fill_zero(b, size);
+      : p(planes), width(ceil_div(p.x.in, p.spread)), puts(0), takes(0), buffers(scratch) {
+    size = ceil_div(p.height(p.rows) * p.pitch, kWidth) * kWidth + kWidth;
+    ring = max64(2, min64(kRing, 2 * kPlaneFloats / size));
+    fill_zero(buffers, ring * size);
     aim(p.block(0));
   }
+  bool full() const { return puts - takes == ring - 1; }
+  const float* take() { return buffers + takes++ % ring * size; }
   void aim(const Block& t) {
     const int64_t s = p.x.stride;
     const int64_t y0 = t.i0 * p.y.stride + p.y.low(), x0 = t.j0 * s + p.x.low();
@@ -140,13 +144,13 @@ struct Stage {
     }
   }
   void put(const Block& t, const float* src) {
-    turn ^= 1;
+    float* buffer = buffers + puts++ % ring * size;
     if (p.blocks > 1) {
-      fill_zero(buffer[turn], p.height(t.rows) * p.pitch);
+      fill_zero(buffer, p.height(t.rows) * p.pitch);
       aim(t);
     }
     for (int64_t u = 0; u < p.x.stride; ++u) {
-      copy_rows(copies[u], src, width, p.x.stride, buffer[turn], p.pitch, p.spread);
+      copy_rows(copies[u], src, width, p.x.stride, buffer, p.pitch, p.spread);
     }
   }
 };
@@ -274,7 +278,6 @@ struct Item {
 
 void stage_item(const Correlation& d, const Item& q, Stage* stage) {
   const Conv2dArgs& a = d.a;
-  if (d.p.taps == 0) return;
   const int64_t from = d.forward ? q.plane / d.multiplier : q.plane * d.multiplier + q.source;
   stage->put(d.p.block(q.block), d.forward ? a.x + from * a.H * a.W : a.gy + from * a.OH * a.OW);
 }
@@ -303,13 +306,13 @@ void correlate_planes(const void* ctx, int64_t piece, void* scratch) {
   Stage stage(d.p, w + kMaxTaps);
   const int64_t begin = piece * d.per_piece();
   const int64_t end = min64(d.a.N * d.channels() * d.p.blocks, begin + d.per_piece());
-  Item q(d, begin), next = q;
-  stage_item(d, q, &stage);
-  for (int64_t left = (end - begin) * d.sources(); left > 0; --left, q = next) {
-    const float* staged = stage.buffer[stage.turn];
-    next.next(d);
-    if (left > 1) stage_item(d, next, &stage);
-    sum_item(d, q, offset, weight, w, staged);
+  int64_t to_stage = (end - begin) * d.sources();
+  Item q(d, begin), ahead = q;
+  for (int64_t left = to_stage; left > 0; --left, q.next(d)) {
+    for (; to_stage > 0 && !stage.full(); --to_stage, ahead.next(d)) {
+      stage_item(d, ahead, &stage);
+    }
+    sum_item(d, q, offset, weight, w, stage.take());
   }
 }
 
@@ -415,17 +418,15 @@ void sum_channels(const void* ctx, int64_t piece, void* scratch) {
     const int64_t plane = i / p.blocks * d.a.O + o;
     stage.put(p.block(i % p.blocks), d.a.x + plane / m * d.a.H * d.a.W);
   };
-  put(o0, first);
+  int64_t o_ahead = o0, i_ahead = first;
   for (int64_t o = o0; o < o1; ++o) {
     fill_zero(sums, p.taps * kWidth);
     for (int64_t i = first; i < last; ++i) {
-      const float* staged = stage.buffer[stage.turn];
-      if (i + 1 < last) {
-        put(o, i + 1);
-      } else if (o + 1 < o1) {
-        put(o + 1, first);
+      for (; o_ahead < o1 && !stage.full(); ++i_ahead) {
+        put(o_ahead, i_ahead);
+        if (i_ahead + 1 == last) i_ahead = first - 1, ++o_ahead;
       }
-      sum_unit(d, i / p.blocks * d.a.O + o, p.block(i % p.blocks), offset, staged, sums);
+      sum_unit(d, i / p.blocks * d.a.O + o, p.block(i % p.blocks), offset, stage.take(), sums);
     }
     for (int64_t k = 0; k < p.taps; ++k) {
       out[o * p.taps + k] = reduce_add(load(sums + k * kWidth));

@@ -53,7 +53,13 @@ def products() -> Iterable[OpCase]:
                      k_grad=max(rows, out))  # fmt: skip
     for x in ((5,), (4, 7), (2, 3, 0)):
         inputs = (normal(*x), normal(x[-1]), normal())
-        yield OpCase(f"linear[{x}, one]", ops.linear, inputs, k=x[-1], k_grad=math.prod(x))
+        yield OpCase(
+            f"linear[{x}, one]",
+            ops.linear,
+            inputs,
+            k=x[-1],
+            k_grad=max(math.prod(x), math.prod(x[:-1])),
+        )
 
 
 def kernels() -> Iterable[KernelCase]:
