@@ -198,6 +198,19 @@ def reduce_all(x: Array, out: Array, outer: int, n: int, inner: int) -> None: ..
 def argmax(x: Array, out: Array, outer: int, n: int, inner: int) -> None: ...
 def argmin(x: Array, out: Array, outer: int, n: int, inner: int) -> None: ...
 
+# along the middle of (outer, n, inner); from the end if `reverse`
+def cumsum(x: Array, y: Array, outer: int, n: int, inner: int, reverse: bool = False) -> None: ...
+def cumprod(x: Array, y: Array, outer: int, n: int, inner: int, reverse: bool = False) -> None: ...
+def recurrence(
+    a: Array, b: Array, y: Array, outer: int, n: int, inner: int, reverse: bool = False
+) -> None:
+    """y[k] = a[k] y[k-1] + b[k]; a[0] is not read."""
+
+def argsort(
+    x: Array, index: Array, outer: int, n: int, inner: int, k: int, descending: bool = False
+) -> None:
+    """index (outer, k, inner) = the first k places of the stable sort; NaN is the largest."""
+
 # matrix product: a (m, k) or (B, m, k), transposed if so said; batches of 1 broadcast
 def gemm(
     a: Array,

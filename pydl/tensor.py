@@ -438,8 +438,8 @@ float_type = float
 Dims = int_type | Sequence[int_type] | None
 
 
-class MinMax(NamedTuple):
-    """What `max` and `min` along a dimension return."""
+class Selected(NamedTuple):
+    """What `max`, `min`, `median`, `sort` and `topk` along a dimension return."""
 
     values: Tensor
     indices: Tensor

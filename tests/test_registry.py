@@ -25,9 +25,10 @@ from pydl.backends import numpy as oracle
 from pydl.op import Op
 from pydl.ops.arithmetic import Comparison
 from pydl.ops.elementwise import Binary, PiecewiseLinear, Unary
-from pydl.ops.reduce import Extreme
+from pydl.ops.extreme import Extreme
+from pydl.ops.scan import Scan
 
-ABSTRACT = {Unary, PiecewiseLinear, Binary, Comparison, Extreme}
+ABSTRACT = {Unary, PiecewiseLinear, Binary, Comparison, Extreme, Scan}
 
 
 def subclasses(cls: type[Op]) -> Iterator[type[Op]]:

@@ -65,7 +65,7 @@ from typing import Any, TypeVar
 
 from .device import Device, Shape
 from .dtypes import DType
-from .tensor import Dims, MinMax, Scalar, Tensor
+from .tensor import Dims, Scalar, Selected, Tensor
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -11,6 +11,8 @@ void bind_plan(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_movement(py::module_& m);
 void bind_reduce(py::module_& m);
+void bind_scan(py::module_& m);
+void bind_sort(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_pool(py::module_& m);

@@ -62,6 +62,8 @@ PYBIND11_MODULE(_native, m) {
   bind_elementwise(m);
   bind_movement(m);
   bind_reduce(m);
+  bind_scan(m);
+  bind_sort(m);
   bind_matmul(m);
   bind_conv(m);
   bind_pool(m);

@@ -17,7 +17,7 @@ void reduce(const char* name, ReduceOp op, DTypes allowed, const Array& x, const
   a.outer = outer;
   a.n = n;
   a.inner = inner;
-  a.scale = static_cast<float>(scale);
+  a.scale = scale;
   a.x = call.in_any("x", x);
   a.out = call.out_any("out", out);
   call.elements("x", x, outer, n, inner, "(outer, n, inner)");

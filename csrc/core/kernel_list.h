@@ -14,6 +14,9 @@
   X(fill, FillArgs) \
   X(arange, ArangeArgs) \
   X(reduce, ReduceArgs) \
+  X(scan, ScanArgs) \
+  X(recurrence, RecurrenceArgs) \
+  X(argsort, ArgsortArgs) \
   X(gemm, GemmArgs) \
   X(conv2d, Conv2dArgs) \
   X(conv2d_grad_input, Conv2dArgs) \
@@ -54,6 +57,8 @@
 // A function of the problem alone.
 #define PYDL_WORK_LIST(X) \
   X(reduce_work, ReduceArgs) \
+  X(scan_work, ScanArgs) \
+  X(argsort_work, ArgsortArgs) \
   X(gemm_work, GemmArgs) \
   X(conv2d_work, Conv2dArgs) \
   X(conv2d_grad_input_work, Conv2dArgs) \

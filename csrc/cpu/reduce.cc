@@ -30,6 +30,7 @@ struct Sum {
   static inline Acc load(In x) { return static_cast<Acc>(x); }
   static inline float join(float a, float b) { return a + b; }
   static inline Vec join(Vec a, Vec b) { return a + b; }
+  static inline float across(Vec v) { return reduce_add(v); }
   static inline int64_t join(int64_t a, int64_t b) {
     return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   }
@@ -44,6 +45,14 @@ struct Prod {
   static inline Acc load(In x) { return static_cast<Acc>(x); }
   static inline float join(float a, float b) { return a * b; }
   static inline Vec join(Vec a, Vec b) { return a * b; }
+  static float across(Vec v) {
+    float lane[kWidth];
+    store(lane, v);
+    for (int64_t half = kWidth / 2; half > 0; half /= 2) {
+      for (int64_t i = 0; i < half; ++i) lane[i] *= lane[i + half];
+    }
+    return lane[0];
+  }
   static inline int64_t join(int64_t a, int64_t b) {
     return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   }
@@ -74,6 +83,7 @@ struct Max {
   static inline bool beats(T a, T b) { return (a > b) | ((a != a) & (b == b)); }
   static inline T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
   static inline Vec join(Vec a, Vec b) { return select(is_nan(a), a, max(a, b)); }
+  static inline float across(Vec v) { return any(is_nan(v)) ? NAN : reduce_max(v); }
 };
 
 template <class T>
@@ -86,6 +96,7 @@ struct Min {
   static inline bool beats(T a, T b) { return (a < b) | ((a != a) & (b == b)); }
   static inline T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
   static inline Vec join(Vec a, Vec b) { return select(is_nan(a), a, min(a, b)); }
+  static inline float across(Vec v) { return any(is_nan(v)) ? NAN : reduce_min(v); }
 };
 
 struct Any {
@@ -137,16 +148,20 @@ void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, 
   for (; i + 4 * kWidth <= width; i += 4 * kWidth) {
     Vec v[4] = {none, none, none, none};
     int64_t r = 0;
-    for (; r + 2 <= rows; r += 2) {
+    for (; r + 4 <= rows; r += 4) {
       const float* p = x + r * stride + i;
+#pragma GCC unroll 4
       for (int64_t k = 0; k < 4; ++k, p += kWidth) {
-        v[k] = Op::join(v[k], Op::join(load(p), load(p + stride)));
+        const Vec a = Op::join(load(p), load(p + stride));
+        v[k] = Op::join(v[k], Op::join(a, Op::join(load(p + 2 * stride), load(p + 3 * stride))));
       }
     }
-    for (int64_t k = 0; k < 4; ++k) {
-      const int64_t at = i + k * kWidth;
-      store(acc + at, r < rows ? Op::join(v[k], load(x + r * stride + at)) : v[k]);
+    for (; r < rows; ++r) {
+      for (int64_t k = 0; k < 4; ++k) {
+        v[k] = Op::join(v[k], load(x + r * stride + i + k * kWidth));
+      }
     }
+    for (int64_t k = 0; k < 4; ++k) store(acc + i + k * kWidth, v[k]);
   }
   for (; i < width; i += kWidth) {
     const int64_t lanes = min64(kWidth, width - i);
@@ -177,12 +192,7 @@ float fold_lanes_f32(const float* x, int64_t n) {
   for (int64_t i = 0; i < n; i += kWidth) {
     v = Op::join(v, load_filled(x + i, min64(kWidth, n - i), Op::identity()));
   }
-  float lane[kWidth];
-  store(lane, v);
-  for (int64_t half = kWidth / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lane[i] = Op::join(lane[i], lane[i + half]);
-  }
-  return lane[0];
+  return Op::across(v);
 }
 
 // float32 has kernels on Vec, the rest are left to the compiler.
@@ -253,12 +263,14 @@ struct Context {
   int64_t outer, n, inner;
   const void* x;
   void* out;  // (outer, chunks, inner)
-  float scale;
+  double scale;
+  void* joined = nullptr;  // (outer, inner), of arg_join
 };
 
-inline float scaled(float x, float scale) { return x * scale; }
+// NOTE: in double, so that the mean of n equal numbers is that number.
+inline float scaled(float x, double scale) { return static_cast<float>(x * scale); }
 template <class T>
-inline T scaled(T x, float) {
+inline T scaled(T x, double) {
   return x;
 }
 
@@ -286,11 +298,11 @@ void fold_piece(const void* ctx, int64_t piece, void* scratch) {
 
 template <class Op>
 void reduce_as(const ReduceArgs& a) {
-  const float scale = a.op == ReduceOp::kSum ? a.scale : 1.0f;
+  const double scale = a.op == ReduceOp::kSum ? a.scale : 1.0;
   const Cut cut = cut_of(a.outer, a.n, a.inner, true);
   const bool split = cut.chunks > 1;
   const Context first = {
-      cut, a.outer, a.n, a.inner, a.x, split ? a.work : a.out, split ? 1.0f : scale};
+      cut, a.outer, a.n, a.inner, a.x, split ? a.work : a.out, split ? 1.0 : scale};
   parallel_for(cut.groups * cut.chunks * cut.tiles, &fold_piece<Op>, &first);
   if (!split) return;
   const Context second = {cut_of(a.outer, cut.chunks, a.inner, false),
@@ -305,30 +317,35 @@ void reduce_as(const ReduceArgs& a) {
 
 // ---- arg max, arg min --------------------------------------------------------------------------
 
-// First index of the winner. A long row: its value first, then the first block that holds it.
-template <class Op>
-int64_t arg_row(const typename Op::In* x, int64_t n, typename Op::In* acc) {
-  using T = typename Op::In;
+// The first place of `best` among n elements that hold it (of a NaN, if it is one).
+inline int64_t find(const float* x, int64_t n, float best) {
+  const bool nan = best != best;
+  const Vec want = set1(best);
+  const float other = nan ? 0.0f : NAN;
   int64_t i = 0;
-  if (n > kLanes) {
-    const T best = fold_row<Op>(x, n, acc);
-    const bool nan = best != best;
-    for (bool found = false; i + kLanes < n; i += kLanes) {
-      for (int64_t j = i; j < i + kLanes; ++j) found |= (x[j] == best) | (nan & (x[j] != x[j]));
-      if (found) break;
-    }
+  for (;; i += kWidth) {
+    const Vec v = load_filled(x + i, min64(kWidth, n - i), other);
+    if (any(nan ? is_nan(v) : v == want)) break;
   }
-  const int64_t end = min64(n, i + kLanes);
-  int64_t index = i;
-  for (T best = x[i]; i < end; ++i) {
-    if (Op::beats(x[i], best)) {
-      best = x[i];
-      index = i;
-    }
+  int64_t index = 0;
+  for (int64_t j = min64(kWidth, n - i) - 1; j >= 0; --j) {
+    index = (x[i + j] == best) | (nan & (x[i + j] != x[i + j])) ? j : index;
   }
-  return index;
+  return i + index;
 }
 
+template <class T>
+int64_t find(const T* x, int64_t n, T best) {
+  int64_t i = 0;
+  for (bool found = false; i + kLanes < n; i += kLanes) {
+    for (int64_t j = i; j < i + kLanes; ++j) found |= x[j] == best;
+    if (found) break;
+  }
+  while (i + 1 < n && x[i] != best) ++i;
+  return i;
+}
+
+// acc[j] and index[j] = the winner of column j and its row.
 template <class Op>
 void arg_columns(const typename Op::In* __restrict x, int64_t n, int64_t stride, int64_t width,
                  typename Op::In* __restrict best, int64_t* __restrict index) {
@@ -348,24 +365,47 @@ void arg_piece(const void* ctx, int64_t piece, void* scratch) {
   const Context& c = *static_cast<const Context*>(ctx);
   using In = typename Op::In;
   const int64_t i = piece % c.cut.tiles * c.cut.tile, width = min64(c.cut.tile, c.inner - i);
-  const int64_t o0 = piece / c.cut.tiles * c.cut.outers;
+  const int64_t chunk = piece / c.cut.tiles % c.cut.chunks, k = chunk * c.cut.chunk;
+  const int64_t rows = min64(c.cut.chunk, c.n - k);
+  const int64_t o0 = piece / c.cut.tiles / c.cut.chunks * c.cut.outers;
+  In* acc = static_cast<In*>(scratch);
   for (int64_t o = o0; o < min64(c.outer, o0 + c.cut.outers); ++o) {
-    const In* x = static_cast<const In*>(c.x) + o * c.n * c.inner + i;
-    int64_t* out = static_cast<int64_t*>(c.out) + o * c.inner + i;
+    const In* x = static_cast<const In*>(c.x) + (o * c.n + k) * c.inner + i;
+    int64_t* out = static_cast<int64_t*>(c.out) + (o * c.cut.chunks + chunk) * c.inner + i;
     if (c.inner == 1) {
-      *out = arg_row<Op>(x, c.n, static_cast<In*>(scratch));
+      *out = find(x, rows, fold_row<Op>(x, rows, acc));
     } else {
-      arg_columns<Op>(x, c.n, c.inner, width, static_cast<In*>(scratch), out);
+      arg_columns<Op>(x, rows, c.inner, width, acc, out);
     }
+    for (int64_t j = 0; j < width; ++j) out[j] += k;
   }
 }
 
-// NOTE: n is not split here; a long row is one piece.
+// The first best of the winners of all chunks.
+template <class Op>
+void arg_join(const void* ctx, int64_t o, void*) {
+  const Context& c = *static_cast<const Context*>(ctx);
+  using In = typename Op::In;
+  const int64_t* winners = static_cast<const int64_t*>(c.out) + o * c.cut.chunks * c.inner;
+  const In* x = static_cast<const In*>(c.x) + o * c.n * c.inner;
+  for (int64_t i = 0; i < c.inner; ++i) {
+    int64_t index = winners[i];
+    for (int64_t k = 1; k < c.cut.chunks; ++k) {
+      const int64_t other = winners[k * c.inner + i];
+      index = Op::beats(x[other * c.inner + i], x[index * c.inner + i]) ? other : index;
+    }
+    static_cast<int64_t*>(c.joined)[o * c.inner + i] = index;
+  }
+}
+
 template <class Op>
 void arg_as(const ReduceArgs& a) {
   if (a.n == 0) return;
-  const Context c = {cut_of(a.outer, a.n, a.inner, false), a.outer, a.n, a.inner, a.x, a.out, 1.0f};
-  parallel_for(c.cut.groups * c.cut.tiles, &arg_piece<Op>, &c);
+  const Cut cut = cut_of(a.outer, a.n, a.inner, true);
+  const bool split = cut.chunks > 1;
+  const Context c = {cut, a.outer, a.n, a.inner, a.x, split ? a.work : a.out, 1.0, a.out};
+  parallel_for(cut.groups * cut.chunks * cut.tiles, &arg_piece<Op>, &c);
+  if (split) parallel_for(a.outer, &arg_join<Op>, &c);
 }
 
 // ---- dispatch ----------------------------------------------------------------------------------
@@ -413,7 +453,6 @@ void reduce(const ReduceArgs& a) {
 
 // Partial results, at most 8 bytes each.
 int64_t reduce_work(const ReduceArgs& a) {
-  if (a.op == ReduceOp::kArgMax || a.op == ReduceOp::kArgMin) return 0;
   const int64_t chunks = cut_of(a.outer, a.n, a.inner, true).chunks;
   return chunks == 1 ? 0 : a.outer * chunks * a.inner * 8;
 }

@@ -9,6 +9,7 @@ from .conv import *
 from .conv_transpose import *
 from .create import *
 from .cross_entropy import *
+from .extreme import *
 from .index import *
 from .loss import *
 from .margin import *
@@ -18,5 +19,8 @@ from .pad import *
 from .pool import *
 from .recurrent import *
 from .reduce import *
+from .scan import *
 from .shape import *
+from .sort import *
+from .statistics import *
 from .unfold import *

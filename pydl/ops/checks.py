@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from ..dtypes import bool_, float32, float64, promote
+from ..dtypes import bfloat16, bool_, float16, float32, float64, promote
 from ..tensor import Tensor
 from .shape import cast
 
@@ -52,3 +52,13 @@ def class_ids(name: str, target: Tensor) -> Tensor:
     if target.dtype.is_floating or target.dtype is bool_:
         raise TypeError(f"{name}: target is {target.dtype.name}, expected integers: class ids")
     return target.long()
+
+
+def refuse_half(name: str, x: Tensor) -> None:
+    """Half types are for storage.
+
+    Raises:
+        TypeError: x is of a half type.
+    """
+    if x.dtype in (float16, bfloat16):
+        raise TypeError(f"{name}: {x.dtype.name} is for storage; cast it with .float() first")

@@ -18,8 +18,9 @@ from .checks import need_floating
 from .create import empty, empty_like
 from .pad import pad
 from .pool import avg_pool2d
-from .reduce import mean, sum, var
+from .reduce import mean, sum
 from .shape import copy_, reshape
+from .statistics import var
 
 __all__ = [
     "batch_norm",

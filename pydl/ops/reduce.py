@@ -1,42 +1,38 @@
-"""Reductions over any dimensions, and `expand`, the mirror of `sum`.
+"""Sums, products and truth over any dimensions, and `expand`, the mirror of `sum`.
 
 A kernel reduces the middle of (outer, n, inner); several dimensions that do not lie side by side
-are reduced one block after the other.
+are reduced one block after the other. What is largest: extreme.py; moments, norms: statistics.py.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from .. import dtypes
 from ..device import Shape
 from ..dtypes import DType
 from ..methods import method
 from ..op import Op
-from ..tensor import Dims, MinMax, Tensor
+from ..tensor import Dims, Tensor
+from .checks import need_floating, refuse_half
 from .create import empty
-from .shape import normal_dim, reshape, row_major, strided
+from .shape import cast, normal_dim, reshape, row_major, strided
 
 __all__ = [
     "all",
     "any",
-    "argmax",
-    "argmin",
+    "count_nonzero",
     "expand",
-    "max",
     "mean",
-    "min",
     "prod",
-    "std",
     "sum",
-    "var",
 ]
 
 
 def normal_dims(name: str, dims: Dims, ndim: int) -> tuple[int, ...]:
-    """Dimensions counted from the front, in order; None means all.
+    """Dimensions counted from the front, in order; None and () mean all. 0-d tensors have 0 and -1.
 
     Raises:
         IndexError: there is no such dimension.
@@ -44,12 +40,11 @@ def normal_dims(name: str, dims: Dims, ndim: int) -> tuple[int, ...]:
     """
     if dims is None:
         return tuple(range(ndim))
-    if isinstance(dims, int):
-        return (normal_dim(name, dims, ndim),)
-    out = sorted(normal_dim(name, d, ndim) for d in dims)
+    wanted = (dims,) if isinstance(dims, int) else tuple(dims)
+    out = sorted(normal_dim(name, d, builtins.max(ndim, 1)) for d in wanted)
     if len(set(out)) != len(out):
-        raise ValueError(f"{name}: dim {tuple(dims)} names a dimension twice")
-    return tuple(out)
+        raise ValueError(f"{name}: dim {wanted} names a dimension twice")
+    return tuple(range(ndim)) if not wanted or ndim == 0 else tuple(out)
 
 
 def without(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:
@@ -62,7 +57,7 @@ def without(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:
 def blocks(shape: Shape, dims: Sequence[int]) -> list[tuple[int, int, int]]:
     """(outer, n, inner) of each run of neighbouring dimensions, last run first.
 
-    Dimensions of length 1 between two of them do not separate a run.
+    Dimensions of length 1 between two of them do not separate a run. No dimensions: one run of 1.
     """
     out = []
     outer = inner = 1
@@ -78,8 +73,8 @@ def blocks(shape: Shape, dims: Sequence[int]) -> list[tuple[int, int, int]]:
                 outer *= length
             out.append((outer, n, inner))
             inner, outer, n = inner * sizes[i], 1, None
-    if n is not None:
-        out.append((1, n, inner))
+    if n is not None or not out:
+        out.append((1, 1 if n is None else n, inner))
     return out
 
 
@@ -95,6 +90,14 @@ def reduced(
         run(x.data, out.data, outer, n, inner, **(extra if last else {}))
         x = out
     return x
+
+
+def count(shape: Shape, dims: Sequence[int]) -> int:
+    """How many elements a reduction over `dims` sees."""
+    n = 1
+    for d in dims:
+        n *= shape[d]
+    return n
 
 
 # ---- sum and expand
@@ -120,43 +123,86 @@ class Sum(Op):
 
 
 @method
-def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The sum over `dim` (all by default); integers and bools are summed as int64.
+def sum(
+    x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
+    """The sum over `dim`.
 
     Args:
-        x: any shape and dtype.
-        dim: one dimension or several.
+        x: any shape; float32, integers or bool.
+        dim: one dimension or several; all by default.
         keepdim: keep them with length 1.
+        dtype: cast x to it first, and return it.
+
+    Returns:
+        The shape of x without `dim`; int64 for integers and bool, else the dtype of x. 0 where
+        there is nothing.
+
+    Raises:
+        IndexError, ValueError: there is no such dimension, or one appears twice.
+        TypeError: x is of a half type.
+
+    Derivative: twice.
+    Source: numpy.sum, by pairwise summation (Higham, "The accuracy of floating point summation",
+        1993).
     """
     dims = normal_dims("sum", dim, x.ndim)
-    if not dims:
-        return x if x.dtype.is_floating else x.long()
-    return Sum.apply(x, dims=dims, keepdim=keepdim, scale=1.0)
+    x = x if dtype is None else cast(x, dtype)
+    refuse_half("sum", x)
+    y = Sum.apply(x, dims=dims, keepdim=keepdim, scale=1.0)
+    return y if dtype is None else cast(y, dtype)
 
 
 @method
-def mean(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The mean over `dim` (all by default); NaN where there is nothing.
+def mean(
+    x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
+    """The arithmetic mean over `dim`.
+
+    Args:
+        x: any shape, floating (or any dtype, where `dtype` is given).
+        dim: one dimension or several; all by default.
+        keepdim: keep them with length 1.
+        dtype: a floating dtype to cast x to first.
+
+    Returns:
+        The shape of x without `dim`, the dtype of x; NaN where there is nothing.
 
     Raises:
+        IndexError, ValueError: there is no such dimension, or one appears twice.
         TypeError: x is not floating.
+
+    Derivative: twice.
+    Source: numpy.mean.
     """
-    if not x.dtype.is_floating:
-        raise TypeError(f"mean: expected a floating tensor, got {x.dtype.name}; use .float()")
     dims = normal_dims("mean", dim, x.ndim)
-    if not dims:
-        return x
+    x = x if dtype is None else cast(x, dtype)
+    need_floating("mean", x=x)
     n = count(x.shape, dims)
-    scale = 1.0 / n if n else float("nan")
-    return Sum.apply(x, dims=dims, keepdim=keepdim, scale=scale)
+    return Sum.apply(x, dims=dims, keepdim=keepdim, scale=1.0 / n if n else float("nan"))
 
 
-def count(shape: Shape, dims: Sequence[int]) -> int:
-    """How many elements a reduction over `dims` sees."""
-    n = 1
-    for d in dims:
-        n *= shape[d]
-    return n
+@method
+def count_nonzero(x: Tensor, dim: Dims = None) -> Tensor:
+    """How many elements over `dim` are not 0 (NaN is not).
+
+    Args:
+        x: any shape; float32, integers or bool.
+        dim: one dimension or several; all by default.
+
+    Returns:
+        int64, the shape of x without `dim`.
+
+    Raises:
+        IndexError, ValueError: there is no such dimension, or one appears twice.
+        TypeError: x is of a half type.
+
+    Derivative: none.
+    Source: numpy.count_nonzero.
+    """
+    dims = normal_dims("count_nonzero", dim, x.ndim)
+    refuse_half("count_nonzero", x)
+    return Sum.apply(x.detach().bool(), dims=dims, keepdim=False, scale=1.0)
 
 
 class Expand(Op):
@@ -176,10 +222,20 @@ class Expand(Op):
 
 
 def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """x repeated to `shape` by NumPy's broadcasting rules; -1 keeps a length.
+    """x repeated to `shape` by NumPy's broadcasting rules.
+
+    Args:
+        x: any shape and dtype.
+        shape: the shape of the result; -1 keeps a length.
+
+    Returns:
+        `shape` with the dtype of x; x itself where nothing changes.
 
     Raises:
         ValueError: x does not broadcast to `shape`.
+
+    Derivative: twice.
+    Source: numpy.broadcast_to.
     """
     lead = len(shape) - x.ndim
     out = tuple(x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
@@ -200,7 +256,7 @@ def sum_to(x: Tensor, shape: Shape) -> Tensor:
     return reshape(sum(x, dims), shape)
 
 
-# ---- other folds
+# ---- products
 
 
 class Prod(Op):
@@ -209,139 +265,50 @@ class Prod(Op):
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = x.dtype if x.dtype.is_floating else dtypes.int64
-        y = reduced("reduce_prod", x, self.dims, without(x.shape, self.dims, self.keepdim), dtype)
-        self.save(x, output=y)
-        return y
+        self.save(x)
+        return reduced(
+            "reduce_prod", x, self.dims, without(x.shape, self.dims, self.keepdim), dtype
+        )
 
     def backward(self, gy: Tensor) -> Tensor:
-        x, y = self.saved
-        kept = without(x.shape, self.dims, True)
-        return reshape(gy * y, kept) / x  # NaN where a factor is 0
+        from .scan import product_of_others  # which is built on `sum`
 
-
-def prod(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The product over `dim` (all by default); its gradient is NaN where a factor is 0."""
-    dims = normal_dims("prod", dim, x.ndim)
-    if not dims:
-        return x if x.dtype.is_floating else x.long()
-    return Prod.apply(x, dims=dims, keepdim=keepdim)
+        (x,) = self.saved
+        gy = reshape(gy, without(x.shape, self.dims, True))
+        return gy * product_of_others(x, self.dims)
 
 
 @method
-def var(x: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """The variance over `dim` (all by default), divided by n - correction."""
-    dims = normal_dims("var", dim, x.ndim)
-    n = builtins.max(count(x.shape, dims) - correction, 0)
-    centred = x - mean(x, dims, keepdim=True)
-    return sum(centred * centred, dims, keepdim) * (1.0 / n if n else float("nan"))
+def prod(
+    x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
+    """The product over `dim`.
 
-
-@method
-def std(x: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """The standard deviation over `dim` (all by default): the square root of `var`."""
-    return var(x, dim, correction, keepdim).sqrt()
-
-
-class Extreme(Op):
-    """The largest or smallest; equal ones share the gradient."""
-
-    dims: tuple[int, ...]
-    kernel: ClassVar[str]
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.numel() == 0:
-            raise ValueError(f"{self.name}: there is nothing in {x.shape}")
-        y = reduced(self.kernel, x, self.dims, without(x.shape, self.dims, False), x.dtype)
-        self.save(x, output=y)
-        return y
-
-    def backward(self, gy: Tensor) -> Tensor:
-        from .arithmetic import eq  # which is built on `sum_to`
-
-        x, y = self.saved
-        kept = without(x.shape, self.dims, True)
-        winners = eq(x, reshape(y.detach(), kept)).to(x.dtype)
-        return winners * reshape(gy, kept) / sum(winners, self.dims, keepdim=True)
-
-
-class Max(Extreme):
-    kernel = "reduce_max"
-
-
-class Min(Extreme):
-    kernel = "reduce_min"
-
-
-class Arg(Op):
-    """Where the largest or smallest is; no gradient."""
-
-    dim: int
-    keepdim: bool
-    kernel: str
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[self.dim] == 0:
-            raise ValueError(f"{self.kernel}: dimension {self.dim} of {x.shape} is empty")
-        shape = without(x.shape, (self.dim,), self.keepdim)
-        return reduced(self.kernel, x, (self.dim,), shape, dtypes.int64)
-
-
-@method
-def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the largest element is along `dim`, or in the flattened tensor; int64.
-
-    The first of equals; the first NaN, if there is one.
-    """
-    return _arg("argmax", x, dim, keepdim)
-
-
-@method
-def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the smallest element is along `dim`, or in the flattened tensor; int64.
-
-    The first of equals; the first NaN, if there is one.
-    """
-    return _arg("argmin", x, dim, keepdim)
-
-
-def _arg(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    flat = x.detach() if dim is not None else x.detach().reshape(-1)
-    d = normal_dim(kernel, dim or 0, flat.ndim)
-    index = Arg.apply(flat, dim=d, keepdim=keepdim and dim is not None, kernel=kernel)
-    return reshape(index, (1,) * x.ndim) if keepdim and dim is None else index
-
-
-@method
-def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The largest element; NaN wins.
+    Args:
+        x: any shape; float32, integers or bool.
+        dim: one dimension or several; all by default.
+        keepdim: keep them with length 1.
+        dtype: cast x to it first, and return it.
 
     Returns:
-        Without `dim` a 0-d tensor; equal elements share its gradient. With `dim` a `MinMax` of
-        values and int64 indices, whose gradient goes to the first of equals.
+        The shape of x without `dim`; int64 for integers and bool, else the dtype of x. 1 where
+        there is nothing.
+
+    Raises:
+        IndexError, ValueError: there is no such dimension, or one appears twice.
+        TypeError: x is of a half type.
+
+    Derivative: twice, with any number of zeros: that of a factor is the product of the others.
+    Source: numpy.prod.
     """
-    return (
-        Max.apply(x, dims=tuple(range(x.ndim))) if dim is None else _along(argmax, x, dim, keepdim)
-    )
+    dims = normal_dims("prod", dim, x.ndim)
+    x = x if dtype is None else cast(x, dtype)
+    refuse_half("prod", x)
+    y = Prod.apply(x, dims=dims, keepdim=keepdim)
+    return y if dtype is None else cast(y, dtype)
 
 
-@method
-def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The smallest element; as `max`."""
-    return (
-        Min.apply(x, dims=tuple(range(x.ndim))) if dim is None else _along(argmin, x, dim, keepdim)
-    )
-
-
-def _along(arg: Any, x: Tensor, dim: int, keepdim: bool) -> MinMax:
-    from .index import gather
-
-    index = arg(x, dim, keepdim=True)
-    values = gather(x, dim, index)
-    if keepdim:
-        return MinMax(values, index)
-    d = normal_dim("max", dim, x.ndim)
-    shape = without(x.shape, (d,), False)
-    return MinMax(reshape(values, shape), reshape(index, shape))
+# ---- truth
 
 
 class AnyAll(Op):
@@ -356,17 +323,51 @@ class AnyAll(Op):
 
 @method
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether any element is not 0, as bool."""
-    return _any_all("reduce_any", x, dim, keepdim)
+    """Whether any element over `dim` is not 0 (NaN is not).
+
+    Args:
+        x: any shape; float32, integers or bool.
+        dim: one dimension or several; all by default, none if it is ().
+        keepdim: keep them with length 1.
+
+    Returns:
+        bool (uint8 if x is uint8), the shape of x without `dim`; false where there is nothing.
+
+    Raises:
+        IndexError, ValueError: there is no such dimension, or one appears twice.
+        TypeError: x is of a half type.
+
+    Derivative: none.
+    Source: numpy.any.
+    """
+    return _any_all("any", x, dim, keepdim)
 
 
 @method
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether no element is 0, as bool."""
-    return _any_all("reduce_all", x, dim, keepdim)
+    """Whether no element over `dim` is 0.
+
+    Args:
+        x: any shape; float32, integers or bool.
+        dim: one dimension or several; all by default, none if it is ().
+        keepdim: keep them with length 1.
+
+    Returns:
+        bool (uint8 if x is uint8), the shape of x without `dim`; true where there is nothing.
+
+    Raises:
+        IndexError, ValueError: there is no such dimension, or one appears twice.
+        TypeError: x is of a half type.
+
+    Derivative: none.
+    Source: numpy.all.
+    """
+    return _any_all("all", x, dim, keepdim)
 
 
-def _any_all(kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+def _any_all(name: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    refuse_half(name, x)
+    dims = () if dim == () else normal_dims(name, dim, x.ndim)
     truth = x.detach().bool()
-    dims = normal_dims(kernel.removeprefix("reduce_"), dim, x.ndim)
-    return AnyAll.apply(truth, dims=dims, keepdim=keepdim, kernel=kernel) if dims else truth
+    y = AnyAll.apply(truth, dims=dims, keepdim=keepdim, kernel=f"reduce_{name}")
+    return cast(y, dtypes.uint8) if x.dtype is dtypes.uint8 else y

@@ -1,20 +1,26 @@
-"""Reductions and expand."""
+"""Sums, products, truth and expand."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from opcase import (
     BIG,
+    FLOATING,
+    STORED,
+    SUMMED,
     TAILS,
+    TO_BOOL,
+    TO_INT64,
     OpCase,
     Refusal,
+    Rule,
     coins,
-    distinct,
+    constant,
     given,
-    grid,
     ids,
     normal,
     refused,
@@ -22,7 +28,8 @@ from opcase import (
     uniform,
 )
 
-from pydl import Tensor, ops
+import pydl
+from pydl import ops
 
 REDUCED: tuple[tuple[tuple[int, ...], Any], ...] = (
     ((), None),
@@ -58,10 +65,6 @@ def reductions() -> Iterable[OpCase]:
             for fn in (ops.sum, ops.mean):
                 call = given(fn, dim, keepdim)
                 yield OpCase(f"{fn.__name__}[{how}]", call, (terms(*shape),), k=n)
-            if 1 < n <= 2000:
-                for fn in (ops.var, ops.std):
-                    call = given(fn, dim, keepdim=keepdim)
-                    yield OpCase(f"{fn.__name__}[{how}]", call, (normal(*shape),), k=n, k_grad=n)
             if n <= 2000:
                 factors = uniform(0.9, 1.1, *shape)
                 call = given(ops.prod, dim, keepdim)
@@ -69,7 +72,9 @@ def reductions() -> Iterable[OpCase]:
             for fn in (ops.any, ops.all):
                 flags = coins(*shape, chance=0.1 if fn is ops.any else 0.9)
                 yield OpCase(f"{fn.__name__}[{how}]", given(fn, dim, keepdim), (flags,))
-            yield from extremes(shape, dim, keepdim, how)
+            if not keepdim:
+                yield OpCase(f"count_nonzero[{how}]", given(ops.count_nonzero, dim),
+                             (coins(*shape),))  # fmt: skip
     for n in TAILS:
         yield OpCase(f"sum[{n}]", ops.sum, (terms(n),), k=max(n, 1))
         yield OpCase(f"sum[3 rows of {n}, 0]", given(ops.sum, 0), (terms(3, n),), k=3)
@@ -85,37 +90,66 @@ def reductions() -> Iterable[OpCase]:
         )
 
 
-def largest(x: Tensor, fn: Callable[..., Any], *how: Any) -> Tensor:
-    """The values of max or min."""
-    return fn(x, *how).values
+def corners() -> Iterable[OpCase]:
+    """Empty and 0-d tensors, dims that mean all or none, zeros among factors, other dtypes."""
+    for fn in (ops.sum, ops.mean, ops.prod):
+        name = fn.__name__
+        yield OpCase(f"{name}[(), -1]", given(fn, -1, True), (normal(),))
+        yield OpCase(f"{name}[(2, 3), ()]", given(fn, ()), (terms(2, 3),), k=6, k_grad=6)
+        grads = () if fn is ops.mean else None
+        yield OpCase(f"{name}[(0, 3), 0]", given(fn, 0), (normal(0, 3),), grads=grads)
+        yield OpCase(f"{name}[(0, 3), 1]", given(fn, 1), (normal(0, 3),))
+        call = given(fn, (0, 1))
+        yield OpCase(f"{name}[(3, 0, 2), (0, 1)]", call, (normal(3, 0, 2),), grads=grads)
+        if fn is not ops.mean:
+            call = given(fn, 0, dtype=pydl.int32)
+            yield OpCase(f"{name}[int32]", call, (normal(5, 3, scale=3),), grads=())
+    yield OpCase("mean[of int64]", given(ops.mean, dtype=pydl.float32), (coins(4, 5),), k=20)
+    for zeros in (1, 2, 3):
+        x = np.array([[1.5, -2.0, 0.5, 3.0], [1.0, 2.0, -0.5, 0.25]])
+        x[0, 1 : 1 + zeros] = 0
+        yield OpCase(f"prod[{zeros} zeros, 1]", given(ops.prod, 1), (constant(x),), k_grad=4)
+        yield OpCase(f"prod[{zeros} zeros]", ops.prod, (constant(x),), k_grad=8)
+        yield OpCase(f"prod[{zeros} zeros, 0]", given(ops.prod, 0), (constant(x),), k_grad=4)
+    for fn in (ops.any, ops.all):
+        yield OpCase(f"{fn.__name__}[(2, 3), ()]", given(fn, ()), (coins(2, 3),))
+        yield OpCase(f"{fn.__name__}[(0, 3), 0]", given(fn, 0), (coins(0, 3),))
 
 
-def extremes(shape: Any, dim: Any, keepdim: bool, how: str) -> Iterable[OpCase]:
-    """max, min, argmax, argmin, where they take such a `dim`."""
-    if isinstance(dim, tuple):
-        return
-    for fn, arg in ((ops.max, ops.argmax), (ops.min, ops.argmin)):
-        if dim is not None:
-            call = given(largest, fn, dim, keepdim)
-            yield OpCase(f"{fn.__name__}[{how}]", call, (distinct(*shape),))
-        elif not keepdim:
-            yield OpCase(f"{fn.__name__}[{how}]", fn, (distinct(*shape),))
-        call = given(arg, dim, keepdim)
-        yield OpCase(f"{arg.__name__}[{how}]", call, (grid(*shape),), grads=())
+CASES: tuple[OpCase, ...] = (*reductions(), *corners())
 
 
-CASES: tuple[OpCase, ...] = (*reductions(),)
+TRUTH: Rule = {**TO_BOOL, "uint8": "uint8"}
+DTYPES: dict[str, Rule | None] = {
+    "all": TRUTH,
+    "any": TRUTH,
+    "count_nonzero": TO_INT64,
+    "expand": STORED,
+    "mean": FLOATING,
+    "prod": SUMMED,
+    "sum": SUMMED,
+}
 
 
 ERRORS: tuple[Refusal, ...] = (
     refused("sum", lambda x: ops.sum(x, 3), (2, 3), error=IndexError,
             message="^sum: dim 3 is out of range for 2 dimensions"),
     refused("sum", lambda x: ops.sum(x, (1, -1)), (2, 3), message="^sum: dim .* names a"),
+    refused("sum", lambda x: ops.sum(x, (0, -1)), (), message="^sum: dim .* names a"),
+    Refusal("sum", lambda d: ops.sum(ops.ones(2, dtype=pydl.float16, device=d)), TypeError,
+            r"^sum: float16 is for storage"),
+    refused("prod", lambda x: ops.prod(x, -3), (2, 3), error=IndexError,
+            message="^prod: dim -3 is out of range for 2 dimensions"),
+    refused("any", lambda x: ops.any(x, 1), (2,), error=IndexError,
+            message="^any: dim 1 is out of range"),
+    refused("all", lambda x: ops.all(x, 1), (2,), error=IndexError,
+            message="^all: dim 1 is out of range"),
+    refused("count_nonzero", lambda x: ops.count_nonzero(x, 1), (2,), error=IndexError,
+            message="^count_nonzero: dim 1 is out of range"),
     Refusal("mean", lambda d: ops.mean(ids((2,), 1, d)), TypeError,
-            r"^mean: expected a floating tensor, got int64; use \.float\(\)"),
-    refused("max", ops.max, (0, 3), message=r"^max: there is nothing in \(0, 3\)"),
-    refused("argmax", lambda x: ops.argmax(x, 0), (0, 3),
-            message=r"^argmax: dimension 0 of \(0, 3\) is empty"),
+            r"^mean: x is int64, expected float32; use \.float\(\)"),
+    refused("mean", lambda x: ops.mean(x, dtype=pydl.int64), (2,), error=TypeError,
+            message="^mean: x is int64, expected float32"),
     refused("expand", lambda x: ops.expand(x, (4,)), (2, 3),
             message=r"^expand: \(2, 3\) does not broadcast to \(4,\)"),
 )  # fmt: skip

@@ -8,14 +8,14 @@ namespace pydl {
 
 enum class ReduceOp : int32_t { kSum, kProd, kMax, kMin, kAny, kAll, kArgMax, kArgMin };
 
-// x is (outer, n, inner), out is (outer, inner). Sum of f32: out f32 = scale * sum. Sum/prod of
-// integers and bool: out int64. Max/min: same dtype, NaN wins. Any/all: bool to bool.
+// x is (outer, n, inner), out is (outer, inner). Sum of f32: out f32 = scale * sum, rounded once.
+// Sum/prod of integers and bool: out int64. Max/min: same dtype, NaN wins. Any/all: bool to bool.
 // Arg: int64, first of equals, NaN wins. n = 0 is refused by the caller for max/min/arg.
 struct ReduceArgs {
   ReduceOp op;
   DType dtype;
   int64_t outer, n, inner;
-  float scale;
+  double scale;
   const void* x;
   void* out;
   void* work;  // reduce_work_bytes(args)

@@ -18,3 +18,5 @@ from .pool import *
 from .random import *
 from .recurrent import *
 from .reduce import *
+from .scan import *
+from .sort import *
