@@ -210,8 +210,9 @@ def unique_places(index: Any) -> bool:
 
 @op("operator.setitem")
 def setitem(d: Draw, name: str) -> Call:
-    """x.clone()[index] = a number or a tensor that broadcasts; gradients of both."""
-    x = d.tensor(d.shape(0, 4), (*["float32"] * 5, *STORED))
+    """x.clone()[index] = a number or a tensor that broadcasts; seldom on the tape."""
+    grad = d.chance(0.1)
+    x = d.tensor(d.shape(0, 4), (*["float32"] * 5, *STORED), grad=grad)
     index = any_index(d, x.shape)
     value: Any = d.pick(0, 1, 2.5, -1)
     if unique_places(index) and d.chance(0.6):
@@ -219,7 +220,7 @@ def setitem(d: Draw, name: str) -> Call:
             got = np.zeros(x.shape)[_for_numpy(index)].shape
         except (IndexError, ValueError):
             got = ()
-        value = d.tensor(d.broadcast(got), (x.dtype,) if d.chance(0.8) else STORED)
+        value = d.tensor(d.broadcast(got), (x.dtype,) if d.chance(0.8) else STORED, grad=grad)
     return Call((x, index, value), k=8)
 
 

@@ -54,7 +54,8 @@ PREDICATES: dict[str, Callable[[Difference], bool]] = {
 }
 
 
-OPERATORS = {
+ALIASES = {
+    "clip": "clamp",
     "truediv": "div",
     "floordiv": "floor_divide",
     "mod": "remainder",
@@ -78,7 +79,7 @@ class Row:
     def matches(self, difference: Difference) -> bool:
         """Whether the row is about this difference."""
         bare = difference.op.split(".")[-1]
-        bare = OPERATORS.get(bare) or MIRRORS.get(bare, bare).removeprefix("F.")
+        bare = ALIASES.get(bare) or MIRRORS.get(bare, bare).removeprefix("F.")
         named = {"*", bare, difference.op} & set(self.functions)
         if not named or self.kind != difference.kind:
             return False
@@ -97,7 +98,7 @@ def read(path: Path = DOC) -> list[Row]:
         if len(cells) != 5 or cells[0] == "function" or set(cells[0]) <= set("-: "):
             continue
         functions = tuple(n.strip(" `") for n in cells[0].split(","))
-        for key in filter(None, (key.strip(" `") for key in cells[4].split(","))):
+        for key in re.findall(r"`([^`]+)`", cells[4]):
             kind, _, predicate = key.partition(":")
             rows.append(Row(functions, kind, predicate, number))
     return rows

@@ -151,9 +151,7 @@ def use(library: Library, bare: str, call: Call) -> Outcome:
             outcome.grads = [as_numpy(t) for t in leaves]
     except Exception as error:
         outcome.error = brief(error)
-    for t in outcome.outputs:
-        if is_tensor(t):
-            t.requires_grad = t.requires_grad and bare == "parameters_to_vector"
+    outcome.outputs = [t.detach() if is_tensor(t) else t for t in outcome.outputs]
     return outcome
 
 

@@ -81,7 +81,7 @@ def multihead(d: Draw, name: str) -> Made:
 def encoder_layer(d: Draw, name: str) -> Made:
     """norm_first, activation, batch_first; dropout 0."""
     heads = d.integer(1, 2)
-    e = heads * d.integer(1, 3)
+    e = heads * d.integer(3, 4)  # two numbers normalised leave rounding only
     kwargs = {"dropout": 0.0} | d.options(
         0.4, activation=["relu", "gelu"], batch_first=[True], norm_first=[True, False]
     )
