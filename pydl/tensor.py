@@ -316,21 +316,6 @@ class Tensor(Methods):
         """Note an in-place change, so that a backward which needs the old values fails loudly."""
         self.version[0] += 1
 
-    def copy_(self, source: Tensor) -> Tensor:
-        """Overwrite the values in place with those of a tensor that broadcasts to this shape."""
-        return ops.shape.copy_(self, source)
-
-    def fill_(self, value: Scalar) -> Tensor:
-        """Overwrite every element in place."""
-        ops.shape.refuse_recorded(self, "fill_")
-        self.device.kernels.fill(self.data, value)
-        self.mark_changed()
-        return self
-
-    def zero_(self) -> Tensor:
-        """Overwrite every element with 0, in place."""
-        return self.fill_(0)
-
     def __deepcopy__(self, memo: dict[int_type, Any]) -> Tensor:
         if self.node is not None:
             raise RuntimeError("deepcopy: this tensor is on the tape; use detach() first")
@@ -344,6 +329,18 @@ class Tensor(Methods):
         return self
 
     # ---- operators
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return ops.assign.augmented("add", self, other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return ops.assign.augmented("sub", self, other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return ops.assign.augmented("mul", self, other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return ops.assign.augmented("div", self, other)
 
     def __add__(self, other: Any) -> Tensor:
         return ops.add(self, other)
@@ -406,6 +403,9 @@ class Tensor(Methods):
 
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        ops.assign.setitem(self, index, value)
 
     # ---- ops that take a shape or dimensions as one tuple or spread out
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ..device import Device
 from ..dtypes import DType, float32, int64
 from ..op import no_grad
+from ..ops.assign import copy_
 from ..ops.create import ones, zeros, zeros_like
-from ..ops.shape import copy_
 from ..tensor import Tensor
 from . import functional as F
 from . import init

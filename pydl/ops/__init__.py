@@ -1,5 +1,6 @@
 """Every operation, one family a file; `__all__` of each names what is public."""
 
+from . import assign as assign
 from . import getitem as getitem
 from .activation import *
 from .arithmetic import *
@@ -20,6 +21,7 @@ from .pool import *
 from .recurrent import *
 from .reduce import *
 from .scan import *
+from .scatter import *
 from .shape import *
 from .sort import *
 from .statistics import *

@@ -8,7 +8,8 @@ x is seen as (outer, n, inner) about one dimension. `Take` looks all of it up wi
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -36,6 +37,8 @@ __all__ = [
     "take_along_dim",
 ]
 
+_T = TypeVar("_T")
+
 
 def around(shape: Shape, dim: int) -> tuple[int, int, int]:
     """(outer, n, inner) about one dimension."""
@@ -58,10 +61,10 @@ def integers(name: str, index: Tensor) -> Tensor:
     return index.long()
 
 
-def applied(name: str, op: type[Op], *inputs: Tensor, **parameters: Any) -> Tensor:
-    """op.apply, with an IndexError that names the public function."""
+def applied(name: str, fn: Callable[..., _T], *inputs: Tensor, **parameters: Any) -> _T:
+    """A call of a function, with an IndexError that names the public one."""
     try:
-        return op.apply(*inputs, **parameters)
+        return fn(*inputs, **parameters)
     except IndexError as error:
         raise IndexError(f"{name}: {str(error).split(': ')[-1]}") from None
 
@@ -144,8 +147,8 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     if index.ndim == 0:
         index = reshape(index, (1,))
     if x.ndim > 0:
-        return applied("index_select", Take, x, index, dim=d)
-    y = applied("index_select", Take, reshape(x, (1,)), index, dim=0)
+        return applied("index_select", Take.apply, x, index, dim=d)
+    y = applied("index_select", Take.apply, reshape(x, (1,)), index, dim=0)
     return reshape(y, ())
 
 
@@ -203,7 +206,7 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
             f"than x but in dimension {d}"
         )
     x = slices(x, [slice(None) if i == d else slice(0, k) for i, k in enumerate(index.shape)])
-    return reshape(applied("gather", Gather, x, index, dim=d), out_shape)
+    return reshape(applied("gather", Gather.apply, x, index, dim=d), out_shape)
 
 
 def fits(index: Shape, shape: Shape, dim: int) -> bool:
@@ -229,7 +232,7 @@ def take(x: Tensor, index: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.take without `axis`.
     """
-    return applied("take", Take, reshape(x, (-1,)), integers("take", index), dim=0, wrap=True)
+    return applied("take", Take.apply, reshape(x, (-1,)), integers("take", index), dim=0, wrap=True)
 
 
 @method
@@ -265,7 +268,7 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     others = [(*t.shape[:d], 1, *t.shape[d + 1 :]) for t in (x, index)]
     shape = broadcast_shapes("take_along_dim", *others)
     x, index = (expand(t, (*shape[:d], t.shape[d], *shape[d + 1 :])) for t in (x, index))
-    return applied("take_along_dim", Gather, x, index, dim=d, wrap=True)
+    return applied("take_along_dim", Gather.apply, x, index, dim=d, wrap=True)
 
 
 @method
@@ -413,8 +416,8 @@ def embedding(
         raise ValueError(f"embedding: weight has shape {weight.shape}, expected (n, d)")
     index = integers("embedding", x)
     if padding_idx is None:
-        return applied("embedding", Take, weight, index, dim=0)
+        return applied("embedding", Take.apply, weight, index, dim=0)
     n = weight.shape[0]
     if not -n <= padding_idx < n:
         raise IndexError(f"embedding: padding_idx is {padding_idx}, expected [{-n}, {n})")
-    return applied("embedding", Embedding, weight, index, dim=0, padding=padding_idx % n)
+    return applied("embedding", Embedding.apply, weight, index, dim=0, padding=padding_idx % n)

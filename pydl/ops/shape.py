@@ -12,7 +12,7 @@ from ..device import Device, Shape
 from ..device import device as find_device
 from ..dtypes import DType
 from ..methods import method
-from ..op import Op, is_grad_enabled
+from ..op import Op
 from ..tensor import Tensor
 from .create import empty, zeros
 
@@ -363,27 +363,3 @@ class Clone(Op):
 def clone(x: Tensor) -> Tensor:
     """A copy that passes gradients through."""
     return Clone.apply(x)
-
-
-def refuse_recorded(x: Tensor, name: str) -> None:
-    """In-place changes are for leaves off the tape: raise where they would spoil a gradient."""
-    if x.node is not None or (x.requires_grad and is_grad_enabled()):
-        raise RuntimeError(
-            f"{name}: this tensor is on the tape; use detach(), or no_grad() for a leaf"
-        )
-
-
-def copy_(x: Tensor, source: Tensor) -> Tensor:
-    """Overwrite x in place with `source` (any device or dtype; must broadcast to x)."""
-    from .reduce import expand
-
-    refuse_recorded(x, "copy_")
-    if source.data is x.data:
-        return x
-    source = source.detach()
-    if source.device is not x.device:  # cast first: float64 exists on the numpy device only
-        source = to_device(cast(source, x.dtype), x.device)
-    source = expand(cast(source, x.dtype), x.shape)
-    place(source, x, row_major(x.shape), 0)
-    x.mark_changed()
-    return x

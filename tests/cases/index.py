@@ -6,20 +6,25 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from opcase import (
     HALVES,
     INTEGERS,
     NATIVE,
+    SAME,
     STORED,
+    Draw,
     KernelCase,
     OpCase,
     Refusal,
     Rule,
     coins,
+    constant,
     given,
     ids,
     normal,
     refused,
+    terms,
     whole,
 )
 
@@ -91,7 +96,62 @@ def places() -> Iterable[OpCase]:
     yield OpCase("argwhere[]", ops.argwhere, (coins(7, 5),), replay=False)
 
 
-CASES: tuple[OpCase, ...] = (*reading(), *expressions(), *places())
+def places_once(n: int, *shape: int, dim: int = 0) -> Draw:
+    """int64 in [0, n), no two alike along `dim`."""
+    lengths = [n if d == dim else k for d, k in enumerate(shape)]
+    part = tuple(slice(k) for k in shape)
+    return lambda r: np.argsort(r.random(lengths), axis=dim)[part]
+
+
+def scattering() -> Iterable[OpCase]:
+    for x, dim, index in (((5, 3), 0, (2, 3)), ((5, 3), 1, (4, 2)), ((2, 3, 4), -2, (2, 2, 4)),
+                          ((4,), 0, (4,)), ((4, 2), 1, (0,)), ((), 0, ()),
+                          ((33, 130), 0, (20, 130))):  # fmt: skip
+        n = (x or (1,))[dim]
+        once = places_once(n, *(index or (1,)), dim=dim % max(len(index), 1))
+        drawn = once if index else constant(0)
+        inputs = (normal(*x), drawn, normal(*index))
+        yield OpCase(f"scatter[{x}, {dim}, {index}]",
+                     lambda t, i, s, d=dim: ops.scatter(t, d, i, s), inputs)  # fmt: skip
+    yield OpCase("scatter[number]", lambda t, i: ops.scatter(t, 1, i, value=2.5),
+                 (normal(4, 5), whole(0, 5, 4, 3)))  # fmt: skip
+    yield OpCase("scatter[longer src]", lambda t, i, s: ops.scatter(t, 0, i, s),
+                 (normal(4, 2), places_once(4, 3, 2), normal(5, 3)))  # fmt: skip
+    yield OpCase("scatter[add]", lambda t, i, s: ops.scatter(t, 0, i, s, reduce="add"),
+                 (normal(4, 2), whole(0, 4, 6, 2), normal(6, 2)), k=6)  # fmt: skip
+    yield OpCase("scatter[multiply]", lambda t, i, s: ops.scatter(t, 0, i, s, reduce="multiply"),
+                 (normal(4, 2), whole(0, 4, 6, 2), normal(6, 2)), k=6, grads=())  # fmt: skip
+    for x, dim, index in (((5, 3), 0, (7, 3)), ((5, 3), 1, (4, 6)), ((2, 3, 4), 1, (2, 5, 4)),
+                          ((4,), 0, (9,)), ((300, 400), 1, (300, 7)),
+                          ((65, 33, 17), 0, (80, 33, 17))):  # fmt: skip
+        yield OpCase(f"scatter_add[{x}, {dim}, {index}]",
+                     lambda t, i, s, d=dim: ops.scatter_add(t, d, i, s),
+                     (terms(*x), whole(0, x[dim], *index), terms(*index)),
+                     k=index[dim] + 1)  # fmt: skip
+    for x, dim, k in (((5, 3), 0, 7), ((5, 3), 1, 2), ((2, 3, 4), -2, 5), ((), 0, 1), ((4,), 0, 0),
+                      ((100, 257), 0, 600)):  # fmt: skip
+        n = (x or (1,))[dim]
+        source = tuple(k if d == dim % len(x) else m for d, m in enumerate(x))
+        yield OpCase(f"index_add[{x}, {dim}, {k}]",
+                     lambda t, i, s, d=dim: ops.index_add(t, d, i, s, alpha=2),
+                     (terms(*x), whole(0, n, k), terms(*source)), k=k + 1)  # fmt: skip
+        once = places_once(n, min(k, n))
+        part = tuple(min(k, n) if d == dim % len(x) else m for d, m in enumerate(x))
+        yield OpCase(f"index_copy[{x}, {dim}, {k}]",
+                     lambda t, i, s, d=dim: ops.index_copy(t, d, i, s),
+                     (normal(*x), once, normal(*part)))  # fmt: skip
+        yield OpCase(f"index_fill[{x}, {dim}, {k}]",
+                     lambda t, i, d=dim: ops.index_fill(t, d, i, -1.5),
+                     (normal(*x), whole(-n, n, k)))  # fmt: skip
+    yield OpCase("index_fill[tensor]", lambda t, i, v: ops.index_fill(t, 0, i, v),
+                 (normal(4, 3), places_once(4, 2), normal()), k_grad=6)  # fmt: skip
+    yield OpCase("masked_scatter[]", ops.masked_scatter, (normal(4, 5), coins(4, 5), normal(20)),
+                 replay=False)  # fmt: skip
+    yield OpCase("masked_scatter[broadcast]", ops.masked_scatter,
+                 (normal(5), coins(3, 1), normal(4, 4)), k_grad=3, replay=False)  # fmt: skip
+
+
+CASES: tuple[OpCase, ...] = (*reading(), *expressions(), *places(), *scattering())
 
 
 def writes() -> Iterable[KernelCase]:
@@ -115,10 +175,16 @@ DTYPES: dict[str, Rule] = {
     "argwhere": COUNTED,
     "embedding": STORED,
     "gather": STORED,
+    "index_add": SAME,
+    "index_copy": STORED,
+    "index_fill": STORED,
     "index_select": STORED,
+    "masked_scatter": STORED,
     "masked_select": STORED,
     "nonzero": COUNTED,
     "one_hot": dict.fromkeys(INTEGERS, "int64"),
+    "scatter": STORED,
+    "scatter_add": SAME,
     "select": STORED,
     "take": STORED,
     "take_along_dim": STORED,
@@ -171,4 +237,40 @@ ERRORS: tuple[Refusal, ...] = (
             r"^embedding: padding_idx is 3, expected \[-3, 3\)"),
     Refusal("embedding", lambda d: F.embedding(row(0, d), ops.ones(3, 2, device=d), max_norm=1.0),
             ValueError, "^embedding: max_norm, scale_grad_by_freq and sparse are not supported"),
+    Refusal("scatter", lambda d: ops.scatter(ops.ones(3, device=d), 0, row(3, d), 1.0),
+            IndexError, r"^scatter: index holds 3, expected \[0, 3\)"),
+    Refusal("scatter", lambda d: ops.scatter(ops.ones(3, 2, device=d), 0, ids((1, 1), -1, d), 1.0),
+            IndexError, r"^scatter: index holds -1, expected \[0, 3\)"),
+    Refusal("scatter", lambda d: ops.scatter(ops.ones(3, device=d), 0, ids((2, 1), 0, d), 1.0),
+            ValueError, r"^scatter: index \(2, 1\) does not fit x \(3,\)"),
+    Refusal("scatter", lambda d: ops.scatter(ops.ones(3, device=d), 0, row(0, d), row(0, d)),
+            TypeError, "^scatter: the source is int64, x is float32"),
+    Refusal("scatter", lambda d: ops.scatter(ops.ones(3, device=d), 0, row(0, d), 1.0, "mean"),
+            ValueError, "^scatter: reduce is 'mean', expected"),
+    Refusal("scatter", lambda d: ops.scatter(ops.ones(3, device=d), 0, row(0, d)), ValueError,
+            "^scatter: give src or value"),
+    Refusal("scatter_add", lambda d: ops.scatter_add(ops.ones(3, device=d), 0, ids((2,), 0, d),
+                                                     ops.ones(1, device=d)),
+            ValueError, r"^scatter_add: index \(2,\) does not fit x \(3,\) and src \(1,\)"),
+    Refusal("scatter_add", lambda d: ops.scatter_add(ops.ones(1, device=d).half(), 0, row(0, d),
+                                                     ops.ones(1, device=d).half()),
+            TypeError, "^scatter_add: float16 is for storage"),
+    Refusal("index_add", lambda d: ops.index_add(ops.ones(3, 2, device=d), 0, row(0, d),
+                                                 ops.ones(1, 3, device=d)),
+            ValueError, r"^index_add: source has shape \(1, 3\), expected \(1, 2\)"),
+    Refusal("index_add", lambda d: ops.index_add(ops.ones(3, device=d), 0, ids((1, 1), 0, d),
+                                                 ops.ones(1, device=d)),
+            IndexError, r"^index_add: index has shape \(1, 1\), expected one dimension"),
+    Refusal("index_copy", lambda d: ops.index_copy(ops.ones(3, device=d), 0, row(-1, d),
+                                                   ops.ones(1, device=d)),
+            IndexError, r"^index_copy: index holds -1, expected \[0, 3\)"),
+    Refusal("index_fill", lambda d: ops.index_fill(ops.ones(3, device=d), 0, row(-4, d), 1.0),
+            IndexError, r"^index_fill: index holds -4, expected \[-3, 3\)"),
+    Refusal("index_fill", lambda d: ops.index_fill(ops.ones(3, device=d), 0, row(0, d), row(0, d)),
+            ValueError, r"^index_fill: value has shape \(1,\), expected a number"),
+    Refusal("masked_scatter", lambda d: ops.masked_scatter(
+                ops.ones(3, device=d), ops.ones(3, device=d).bool(), ops.ones(2, device=d)),
+            ValueError, "^masked_scatter: source has 2 elements for 3 places"),
+    refused("masked_scatter", lambda x: ops.masked_scatter(x, x, x), (3,), error=TypeError,
+            message="^masked_scatter: mask is float32, expected bool"),
 )  # fmt: skip
