@@ -16,11 +16,24 @@ from . import dtypes
 from .device import Device, RawArray
 from .device import device as find_device
 from .dtypes import DType
+from .methods import method
 from .op import Op
-from .ops.create import empty, empty_like
+from .ops.create import empty, empty_like, tensor
+from .ops.elementwise import broadcast_shapes
 from .tensor import Tensor
 
-__all__ = ["get_rng_state", "manual_seed", "rand", "randint", "randn", "randperm", "set_rng_state"]
+__all__ = [
+    "bernoulli",
+    "get_rng_state",
+    "manual_seed",
+    "multinomial",
+    "normal",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
+    "set_rng_state",
+]
 
 _states: dict[str, RawArray] = {}
 _seed = 0
@@ -113,6 +126,107 @@ def randperm(n: int, device: str | Device = "cpu") -> Tensor:
     t = empty(n, dtype=dtypes.int64, device=device)
     t.device.kernels.randperm(t.data, state(t.device))
     return t
+
+
+@method
+def bernoulli(x: Tensor) -> Tensor:
+    """1 with probability x, otherwise 0. Looks at the values of x, and so waits for the device.
+
+    Args:
+        x: probabilities, any shape, floating.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        TypeError: x is not floating.
+        ValueError: an element is not in [0, 1].
+
+    Derivative: none.
+    Source: a uniform number below x.
+    """
+    if not x.dtype.is_floating or x.dtype.itemsize == 2:
+        raise TypeError(f"bernoulli: expected a float32 tensor, got {x.dtype.name}")
+    p = x.detach()
+    if not ((p.numpy() >= 0) & (p.numpy() <= 1)).all():
+        raise ValueError("bernoulli: x holds numbers outside [0, 1]")
+    return (rand(x.shape, dtype=x.dtype, device=x.device) < p).to(x.dtype)
+
+
+@method
+def multinomial(x: Tensor, num_samples: int, replacement: bool = False) -> Tensor:
+    """Places drawn with probabilities proportional to weights. Waits for the device.
+
+    Args:
+        x: weights (C,) or (N, C), floating, not all 0.
+        num_samples: places for each row.
+        replacement: whether a place may come more than once.
+
+    Returns:
+        int64 (num_samples,) or (N, num_samples).
+
+    Raises:
+        TypeError: x is not floating.
+        ValueError: weights are negative or not finite or all 0, or there are too few.
+
+    Derivative: none.
+    Source: the inverse of the distribution function; without replacement, Efraimidis and Spirakis,
+        "Weighted random sampling with a reservoir" (2006).
+    """
+    if not x.dtype.is_floating or x.dtype.itemsize == 2:
+        raise TypeError(f"multinomial: expected a float32 tensor, got {x.dtype.name}")
+    C = x.shape[-1] if x.ndim in (1, 2) else 0
+    if C == 0 or num_samples < 1 or (num_samples > C and not replacement):
+        raise ValueError(f"multinomial: cannot draw {num_samples} places of x {x.shape}")
+    p = x.detach().numpy().reshape(-1, C).astype(np.float64)
+    if not np.isfinite(p).all() or (p < 0).any() or (p.sum(1) <= 0).any():
+        raise ValueError("multinomial: x holds numbers that are negative or not finite, or all 0")
+    drawn = num_samples if replacement else C
+    u = rand(p.shape[0], drawn, device=x.device).numpy().astype(np.float64)
+    if replacement:
+        c = p.cumsum(1) / p.sum(1, keepdims=True)
+        places = np.stack([np.searchsorted(row, v, "right") for row, v in zip(c, u, strict=True)])
+    else:
+        with np.errstate(divide="ignore"):
+            key = np.where(p > 0, -np.log1p(-u) / np.where(p > 0, p, 1), np.inf)
+        places = np.argsort(key, 1, kind="stable")[:, :num_samples]
+    return tensor(places.reshape(*x.shape[:-1], num_samples), dtypes.int64, x.device)
+
+
+def normal(
+    mean: Tensor | float,
+    std: Tensor | float,
+    size: tuple[int, ...] | None = None,
+    device: str | Device = "cpu",
+) -> Tensor:
+    """Normal numbers.
+
+    Args:
+        mean: their means, a tensor or a number.
+        std: their standard deviations, a tensor or a number.
+        size: the shape, where both are numbers; otherwise that to which they broadcast.
+        device: where both are numbers.
+
+    Returns:
+        float32 (float64 of float64 tensors).
+
+    Raises:
+        ValueError: a standard deviation is negative, or there is no size, or one too many.
+
+    Derivative: none.
+    Source: mean + std * randn.
+    """
+    given = [t.detach() for t in (mean, std) if isinstance(t, Tensor)]
+    if (size is None) != bool(given):
+        raise ValueError("normal: give size where mean and std are numbers, and only there")
+    if (std.detach().numpy() if isinstance(std, Tensor) else np.asarray(std)).min(initial=0) < 0:
+        raise ValueError("normal: std holds negative numbers")
+    if not given:
+        return randn(size, device=device) * std + mean
+    shape = broadcast_shapes("normal", *(t.shape for t in given))
+    z = randn(shape, dtype=given[0].dtype, device=given[0].device)
+    mean, std = (t.detach() if isinstance(t, Tensor) else t for t in (mean, std))
+    return z * std + mean
 
 
 class Dropout(Op):

@@ -423,12 +423,44 @@ class Tensor(Methods):
         """See `pydl.expand`."""
         return ops.expand(self, _spread(shape))
 
+    def tile(self, *dims: Any) -> Tensor:
+        """See `pydl.tile`."""
+        return ops.tile(self, _spread(dims))
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """See `pydl.tile`; there must be a number for every dimension.
+
+        Raises:
+            ValueError: there are fewer.
+        """
+        times = _spread(sizes)
+        if len(times) < self.ndim:
+            raise ValueError(f"repeat: {times} for the {self.ndim} dimensions of {self.shape}")
+        return ops.tile(self, times)
+
+    def flip(self, *dims: Any) -> Tensor:
+        """See `pydl.flip`."""
+        return ops.flip(self, _spread(dims))
+
+    def broadcast_to(self, *size: Any) -> Tensor:
+        """See `pydl.broadcast_to`."""
+        return ops.broadcast_to(self, _spread(size))
+
     @property
     def T(self) -> Tensor:
-        """A matrix transposed."""
-        if self.ndim != 2:
-            raise ValueError(f"T: expected a matrix, got shape {self.shape}; use permute")
-        return ops.permute(self, (1, 0))
+        """The dimensions in reverse order: a matrix transposed."""
+        return ops.permute(self, range(self.ndim)[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        """Matrices (..., n, m) transposed.
+
+        Raises:
+            ValueError: it is a vector.
+        """
+        if self.ndim == 1:
+            raise ValueError(f"mT: expected matrices, got shape {self.shape}")
+        return self if self.ndim == 0 else ops.transpose(self, -2, -1)
 
 
 # Names that Tensor's own methods shadow inside the class.

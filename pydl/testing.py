@@ -13,7 +13,7 @@ from . import dtypes
 from .autograd import grad
 from .op import enable_grad, no_grad
 from .ops.create import from_numpy, ones_like, zeros_like
-from .ops.shape import cat
+from .ops.join import cat
 from .tensor import Tensor
 
 __all__ = ["assert_close", "gradcheck", "gradgradcheck", "numerical_grad"]

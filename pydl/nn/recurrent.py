@@ -9,7 +9,8 @@ from typing import Any
 from ..device import Device
 from ..dtypes import DType, float32
 from ..ops.create import empty, zeros
-from ..ops.shape import cat, narrow, squeeze, transpose, unsqueeze
+from ..ops.join import cat
+from ..ops.shape import narrow, squeeze, transpose, unsqueeze
 from ..tensor import Tensor
 from . import functional as F
 from . import init

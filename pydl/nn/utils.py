@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..op import no_grad
 from ..ops.arithmetic import clip
 from ..ops.create import zeros
-from ..ops.shape import concat
+from ..ops.join import concat
 from ..tensor import Tensor
 
 __all__ = [

@@ -10,12 +10,16 @@ from .conv import *
 from .conv_transpose import *
 from .create import *
 from .cross_entropy import *
+from .diagonal import *
 from .extreme import *
+from .grids import *
 from .index import *
+from .join import *
 from .loss import *
 from .margin import *
 from .matmul import *
 from .norm import *
+from .order import *
 from .pad import *
 from .pool import *
 from .recurrent import *

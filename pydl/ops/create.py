@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..tensor import Scalar, Tensor, _spread
 
 __all__ = [
     "arange",
+    "as_tensor",
     "empty",
     "empty_like",
     "from_dlpack",
@@ -43,6 +45,16 @@ def tensor(
         dtype: element type.
         device: "cpu" or "numpy".
         requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
+
+    Raises:
+        TypeError: `data` holds no numbers, or none of a type that pydl has.
+        ValueError: nested sequences differ in length.
+
+    Derivative: none.
+    Source: numpy.array.
     """
     array = data.numpy() if isinstance(data, Tensor) else np.asarray(data)
     if isinstance(data, Tensor):
@@ -70,9 +82,15 @@ def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Ten
         array: C-contiguous, writable and of a dtype that pydl has (uint16 is read as bfloat16).
         device: "cpu", or "numpy" for float64.
 
+    Returns:
+        The shape and element type of the array.
+
     Raises:
         TypeError: no such element type here.
         ValueError: the array is not C-contiguous or is read-only.
+
+    Derivative: none.
+    Source: numpy.asarray.
     """
     if not array.flags.c_contiguous:
         raise ValueError(
@@ -87,33 +105,101 @@ def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Ten
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor over the memory of any object with `__dlpack__` (CPU memory), without a copy."""
+    """A tensor over the memory of another library's, without a copy.
+
+    Args:
+        source: any object with `__dlpack__`, in CPU memory.
+
+    Returns:
+        A tensor on "cpu".
+
+    Raises:
+        ValueError: the source is read-only or not dense.
+
+    Derivative: none.
+    Source: https://dmlc.github.io/dlpack.
+    """
     array = np.from_dlpack(source)
     if not array.flags.writeable or not array.flags.c_contiguous:
         raise ValueError("from_dlpack: the source is read-only or not dense; copy it first")
     return from_numpy(array)
 
 
-def empty(*shape: Any, dtype: DType = dtypes.float32, device: str | Device = "cpu") -> Tensor:
-    """A tensor with undefined contents."""
-    where = find_device(device)
-    return Tensor(where.empty(_spread(shape), dtype), where)
-
-
-def empty_like(x: Tensor, dtype: DType | None = None) -> Tensor:
-    """A tensor of the shape, device and (unless given) dtype of x with undefined contents.
+def as_tensor(data: Any, dtype: DType | None = None, device: str | Device | None = None) -> Tensor:
+    """A tensor of `data`, over the same memory where that is possible.
 
     Args:
-        x: gives shape, dtype and device.
-        dtype: element type.
+        data: number, nested sequence, ndarray or Tensor.
+        dtype: element type; None means that of `data`, but float64 becomes float32 on "cpu".
+        device: None means that of a Tensor, otherwise "cpu".
 
     Returns:
-        The shape of x.
+        The Tensor itself where nothing changes.
+
+    Derivative: twice, of a Tensor.
+    Source: numpy.asarray.
+    """
+    if isinstance(data, Tensor):
+        x: Tensor = data if dtype is None else data.to(dtype)
+        return x if device is None else x.to(device)
+    where = find_device(device or "cpu")
+    if isinstance(data, np.ndarray) and data.flags.c_contiguous and data.flags.writeable:
+        kept = dtypes.of_numpy(data.dtype) if data.dtype in _SHARED else None
+        if kept is not None and dtype in (None, kept):
+            return from_numpy(data, where)
+    return tensor(data, dtype, where)
+
+
+_SHARED = [t.numpy for t in dtypes.DTYPES if t not in (dtypes.float64, dtypes.bfloat16)]
+
+
+def empty(
+    *shape: Any,
+    dtype: DType = dtypes.float32,
+    device: str | Device = "cpu",
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor with undefined contents.
+
+    Args:
+        shape: lengths, or one tuple of them.
+        dtype: element type.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: numpy.empty.
+    """
+    where = find_device(device)
+    t = Tensor(where.empty(_spread(shape), dtype), where)
+    return t.requires_grad_() if requires_grad else t
+
+
+def empty_like(
+    x: Tensor,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor with undefined contents, like another.
+
+    Args:
+        x: whose shape, dtype and device are taken.
+        dtype: another element type.
+        device: another device.
+        requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
 
     Derivative: none.
     Source: numpy.empty_like.
     """
-    return Tensor(x.device.empty(x.shape, dtype or x.dtype), x.device)
+    return empty(x.shape, dtype=dtype or x.dtype, device=device or x.device,
+                 requires_grad=requires_grad)  # fmt: skip
 
 
 def full(
@@ -123,17 +209,17 @@ def full(
     device: str | Device = "cpu",
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor filled with `fill_value`.
+    """A tensor of one value.
 
     Args:
-        size: its shape.
+        size: its lengths.
         fill_value: a number, cast to `dtype`.
-        dtype: element type; that of the value unless given.
+        dtype: element type; None means bool, int64 or float32, as the value is.
         device: "cpu" or "numpy".
         requires_grad: record operations on it.
 
     Returns:
-        The shape `size`.
+        A new tensor.
 
     Raises:
         OverflowError: NaN or Inf cannot be cast to integers.
@@ -161,7 +247,20 @@ def zeros(
     device: str | Device = "cpu",
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of zeros."""
+    """A tensor of zeros.
+
+    Args:
+        shape: lengths, or one tuple of them.
+        dtype: element type.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: numpy.zeros.
+    """
     return full(_spread(shape), 0, dtype, device, requires_grad)
 
 
@@ -171,62 +270,95 @@ def ones(
     device: str | Device = "cpu",
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of ones."""
+    """A tensor of ones.
+
+    Args:
+        shape: lengths, or one tuple of them.
+        dtype: element type.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: numpy.ones.
+    """
     return full(_spread(shape), 1, dtype, device, requires_grad)
 
 
-def zeros_like(x: Tensor, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape, device and (unless given) dtype of x.
-
-    Args:
-        x: gives shape, dtype and device.
-        dtype: element type.
-        requires_grad: record operations on it.
-
-    Returns:
-        The shape of x.
-
-    Derivative: none.
-    Source: numpy.zeros_like.
-    """
-    return full(x.shape, 0, dtype or x.dtype, x.device, requires_grad)
-
-
-def ones_like(x: Tensor, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Ones in the shape, device and (unless given) dtype of x.
-
-    Args:
-        x: gives shape, dtype and device.
-        dtype: element type.
-        requires_grad: record operations on it.
-
-    Returns:
-        The shape of x.
-
-    Derivative: none.
-    Source: numpy.ones_like.
-    """
-    return full(x.shape, 1, dtype or x.dtype, x.device, requires_grad)
-
-
 def full_like(
-    x: Tensor, fill_value: Scalar, dtype: DType | None = None, requires_grad: bool = False
+    x: Tensor,
+    fill_value: Scalar,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """`fill_value` in the shape, device and (unless given) dtype of x.
+    """A tensor of one value, like another.
 
     Args:
-        x: gives shape, dtype and device.
-        fill_value: a number, cast to the dtype.
-        dtype: element type.
+        x: whose shape, dtype and device are taken.
+        fill_value: a number.
+        dtype: another element type.
+        device: another device.
         requires_grad: record operations on it.
 
     Returns:
-        The shape of x.
+        A new tensor.
 
     Derivative: none.
     Source: numpy.full_like.
     """
-    return full(x.shape, fill_value, dtype or x.dtype, x.device, requires_grad)
+    return full(x.shape, fill_value, dtype or x.dtype, device or x.device, requires_grad)
+
+
+def zeros_like(
+    x: Tensor,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of zeros, like another.
+
+    Args:
+        x: whose shape, dtype and device are taken.
+        dtype: another element type.
+        device: another device.
+        requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: numpy.zeros_like.
+    """
+    return full_like(x, 0, dtype, device, requires_grad)
+
+
+def ones_like(
+    x: Tensor,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of ones, like another.
+
+    Args:
+        x: whose shape, dtype and device are taken.
+        dtype: another element type.
+        device: another device.
+        requires_grad: record operations on it.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: numpy.ones_like.
+    """
+    return full_like(x, 1, dtype, device, requires_grad)
+
+
+# ---- sequences
 
 
 def arange(
@@ -235,20 +367,42 @@ def arange(
     step: int | float = 1,
     dtype: DType | None = None,
     device: str | Device = "cpu",
+    requires_grad: bool = False,
 ) -> Tensor:
-    """start, start + step, ... below end; `arange(end)` starts at 0.
+    """start, start + step, ... up to, but without, end; `arange(end)` starts at 0.
+
+    Args:
+        start: the first number.
+        end: the limit.
+        step: from number to number.
+        dtype: element type; None means int64 where all numbers are whole, otherwise float32.
+        device: "cpu" or "numpy".
+        requires_grad: record operations on it.
+
+    Returns:
+        (ceil((end - start) / step),).
 
     Raises:
-        ValueError: step is 0, or leads away from end.
+        ValueError: step is 0, or leads away from end, or a number is not finite.
+        TypeError: dtype is bool.
+
+    Derivative: none.
+    Source: numpy.arange.
     """
     if end is None:
         start, end = 0, start
-    if step == 0 or (end - start) / step < 0:
+    finite = all(math.isfinite(v) for v in (start, end, step))
+    if not finite or step == 0 or (end - start) / step < 0:
         raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
     if dtype is None:
         whole = all(isinstance(v, int) for v in (start, end, step))
         dtype = dtypes.int64 if whole else dtypes.float32
+    if dtype is dtypes.bool_:
+        raise TypeError("arange: bool has no sequence of numbers")
     n = int(-((start - end) // step))  # ceil((end - start) / step)
-    t = empty(n, dtype=dtype, device=device)
+    made = dtypes.int64 if dtype is dtypes.uint8 else dtype
+    made = dtypes.float32 if dtype.itemsize == 2 else made
+    t = empty(n, dtype=made, device=device)
     t.device.kernels.arange(t.data, start, step)
-    return t
+    t = t.to(dtype)
+    return t.requires_grad_() if requires_grad else t

@@ -12,9 +12,10 @@ from ..tensor import Tensor
 from .checks import refuse_half
 from .create import empty
 from .index import around
+from .order import flip
 from .pad import pad
 from .reduce import count
-from .shape import cast, flip, normal_dim, permute, reshape
+from .shape import cast, normal_dim, permute, reshape
 
 __all__ = [
     "cumprod",

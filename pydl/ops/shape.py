@@ -6,6 +6,7 @@ copy, whose source or target strides say where each element comes from or goes t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..device import Device, Shape
@@ -17,18 +18,17 @@ from ..tensor import Tensor
 from .create import empty, zeros
 
 __all__ = [
-    "cat",
     "clone",
-    "concat",
-    "concatenate",
     "flatten",
-    "flip",
     "narrow",
     "permute",
+    "ravel",
     "reshape",
     "squeeze",
-    "stack",
+    "swapaxes",
+    "swapdims",
     "transpose",
+    "unflatten",
     "unsqueeze",
 ]
 
@@ -81,15 +81,23 @@ class Reshape(Op):
 
 
 def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """The same elements in another shape, sharing memory; one length may be -1.
+    """The same elements in another shape, sharing memory.
+
+    Args:
+        x: any shape and dtype.
+        shape: of as many elements; one length may be -1 and follows from the others.
+
+    Returns:
+        That shape; x itself where nothing changes.
 
     Raises:
         ValueError: the number of elements differs.
+
+    Derivative: twice.
+    Source: numpy.reshape.
     """
     shape = tuple(int(n) for n in shape)
-    known = 1
-    for n in shape:
-        known *= n if n != -1 else 1
+    known = math.prod(n for n in shape if n != -1)
     if shape.count(-1) == 1 and known > 0 and x.numel() % known == 0:
         shape = tuple(x.numel() // known if n == -1 else n for n in shape)
     elif known != x.numel() or min(shape, default=0) < 0:
@@ -98,32 +106,128 @@ def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 @method
+def view_as(x: Tensor, other: Tensor) -> Tensor:
+    """x in the shape of `other`, sharing memory."""
+    return reshape(x, other.shape)
+
+
+reshape_as = method(view_as, "reshape_as")
+
+
+@method
+def ravel(x: Tensor) -> Tensor:
+    """The elements as one row, sharing memory.
+
+    Args:
+        x: any shape and dtype.
+
+    Returns:
+        (n,).
+
+    Derivative: twice.
+    Source: numpy.ravel.
+    """
+    return reshape(x, (x.numel(),))
+
+
+@method
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions start_dim to end_dim as one."""
+    """Neighbouring dimensions as one, sharing memory.
+
+    Args:
+        x: any shape and dtype; a number becomes (1,).
+        start_dim: the first that is merged.
+        end_dim: the last that is merged.
+
+    Returns:
+        The shape of x with those dimensions as one.
+
+    Raises:
+        ValueError: start_dim comes after end_dim.
+
+    Derivative: twice.
+    Source: reshape.
+    """
     if x.ndim == 0:
-        return reshape(x, (1,))
+        x = reshape(x, (1,))
     first = normal_dim("flatten", start_dim, x.ndim)
     last = normal_dim("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    merged = 1
-    for n in x.shape[first : last + 1]:
-        merged *= n
+    merged = math.prod(x.shape[first : last + 1])
     return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
 
 @method
-def squeeze(x: Tensor, dim: int | None = None) -> Tensor:
-    """Without the dimensions of length 1, or without one of them."""
-    if dim is None:
-        return reshape(x, tuple(n for n in x.shape if n != 1))
-    d = normal_dim("squeeze", dim, x.ndim)
-    return reshape(x, x.shape[:d] + x.shape[d + 1 :]) if x.shape[d] == 1 else x
+def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension as several, sharing memory.
+
+    Args:
+        x: any dtype, one dimension at least.
+        dim: the dimension.
+        sizes: what it becomes; one length may be -1.
+
+    Returns:
+        The shape of x with `sizes` in place of `dim`.
+
+    Raises:
+        ValueError: `sizes` are none, or do not multiply to its length.
+
+    Derivative: twice.
+    Source: reshape.
+    """
+    d = normal_dim("unflatten", dim, x.ndim)
+    known = math.prod(n for n in sizes if n != -1)
+    n = x.shape[d]
+    rest = n // known if known > 0 else 0
+    out = tuple(rest if k == -1 else k for k in sizes)
+    if not out or list(sizes).count(-1) > 1 or min(out) < 0 or math.prod(out) != n:
+        raise ValueError(f"unflatten: dimension {d} of length {n} cannot become {tuple(sizes)}")
+    return reshape(x, (*x.shape[:d], *out, *x.shape[d + 1 :]))
+
+
+@method
+def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Without dimensions of length 1, sharing memory.
+
+    Args:
+        x: any shape and dtype.
+        dim: which of them; those of another length stay. None means all.
+
+    Returns:
+        The shape of x without them.
+
+    Raises:
+        IndexError: there is no such dimension.
+        ValueError: one is named twice.
+
+    Derivative: twice.
+    Source: numpy.squeeze.
+    """
+    named = range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    dims = [normal_dim("squeeze", d, max(x.ndim, 1)) for d in named]
+    if len(set(dims)) != len(dims):
+        raise ValueError(f"squeeze: dim {dim} names a dimension twice")
+    return reshape(x, tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in dims))
 
 
 @method
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
-    """With a new dimension of length 1 at `dim`."""
+    """With a new dimension of length 1, sharing memory.
+
+    Args:
+        x: any shape and dtype.
+        dim: where it is in the result.
+
+    Returns:
+        The shape of x with 1 at `dim`.
+
+    Raises:
+        IndexError: there can be no such dimension.
+
+    Derivative: twice.
+    Source: numpy.expand_dims.
+    """
     d = normal_dim("unsqueeze", dim, x.ndim + 1)
     return reshape(x, (*x.shape[:d], 1, *x.shape[d:]))
 
@@ -147,8 +251,18 @@ class Permute(Op):
 def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     """Dimensions in another order: out.shape[i] = x.shape[dims[i]].
 
+    Args:
+        x: any shape and dtype.
+        dims: every dimension once.
+
+    Returns:
+        A copy; only where nothing but lengths of 1 change place, memory is shared.
+
     Raises:
         ValueError: `dims` is no permutation of the dimensions.
+
+    Derivative: twice.
+    Source: numpy.transpose.
     """
     order = tuple(normal_dim("permute", int(d), x.ndim) for d in dims)
     if sorted(order) != list(range(x.ndim)):
@@ -161,11 +275,31 @@ def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
 
 @method
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two dimensions exchanged."""
-    order = list(range(x.ndim))
-    a, b = normal_dim("transpose", dim0, x.ndim), normal_dim("transpose", dim1, x.ndim)
+    """Two dimensions exchanged.
+
+    Args:
+        x: any shape and dtype.
+        dim0: the one.
+        dim1: the other.
+
+    Returns:
+        See `permute`.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Derivative: twice.
+    Source: numpy.swapaxes.
+    """
+    n = max(x.ndim, 1)  # a number may be said to have one
+    a, b = normal_dim("transpose", dim0, n), normal_dim("transpose", dim1, n)
+    order = list(range(n))
     order[a], order[b] = order[b], order[a]
-    return permute(x, order)
+    return permute(x, order[: x.ndim])
+
+
+swapaxes = method(transpose, "swapaxes")
+swapdims = method(transpose, "swapdims")
 
 
 class Slice(Op):
@@ -226,87 +360,33 @@ def layout(shape: Shape, bounds: Sequence[slice | range]) -> tuple[Shape, tuple[
     return lengths, strides, 0 if 0 in lengths else offset
 
 
-def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """`length` elements of one dimension, from `start` on."""
-    d = normal_dim("narrow", dim, x.ndim)
-    if start < 0 or length < 0 or start + length > x.shape[d]:
-        raise IndexError(
-            f"narrow: {start} to {start + length} leaves dimension {d} of length {x.shape[d]}"
-        )
-    bounds = [slice(None)] * x.ndim
-    bounds[d] = slice(start, start + length)
-    return slices(x, bounds)
+@method
+def narrow(x: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
+    """A part of one dimension.
 
+    Args:
+        x: any dtype, one dimension at least.
+        dim: the dimension.
+        start: its first place, negative from the end.
+        length: how many places.
 
-def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """The order of elements reversed along `dims`."""
-    dims = (dims,) if isinstance(dims, int) else dims
-    bounds = [slice(None)] * x.ndim
-    for d in dims:
-        bounds[normal_dim("flip", d, x.ndim)] = slice(None, None, -1)
-    return slices(x, bounds)
-
-
-# ---- several into one
-
-
-class Cat(Op):
-    dim: int
-
-    def forward(self, *xs: Tensor) -> Tensor:
-        first = xs[0].shape
-        self.lengths = [x.shape[self.dim] for x in xs]
-        shape = (*first[: self.dim], sum(self.lengths), *first[self.dim + 1 :])
-        out = empty(shape, dtype=xs[0].dtype, device=xs[0].device)
-        strides = row_major(shape)
-        start = 0
-        for x, length in zip(xs, self.lengths, strict=True):
-            place(x, out, strides, start * strides[self.dim])
-            start += length
-        return out
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        gxs = []
-        start = 0
-        for length, need in zip(self.lengths, self.needs, strict=True):
-            gxs.append(narrow(gy, self.dim, start, length) if need else None)
-            start += length
-        return tuple(gxs)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along an existing dimension.
+    Returns:
+        The shape of x with `length` in `dim`; leading dimensions share memory.
 
     Raises:
-        ValueError: there are none, or their other dimensions or dtypes differ.
+        IndexError: the part leaves the dimension.
+
+    Derivative: twice.
+    Source: x[:, ..., start : start + length].
     """
-    if len(tensors) == 0:
-        raise ValueError("cat: expected at least one tensor")
-    first = tensors[0]
-    d = normal_dim("cat", dim, first.ndim)
-    for i, x in enumerate(tensors):
-        same = x.shape[:d] == first.shape[:d] and x.shape[d + 1 :] == first.shape[d + 1 :]
-        if not same or x.ndim != first.ndim:
-            raise ValueError(
-                f"cat: tensor {i} has shape {x.shape}, tensor 0 {first.shape}; "
-                f"they may differ in dimension {d} only"
-            )
-        if x.dtype is not first.dtype:
-            raise TypeError(f"cat: tensor {i} is {x.dtype.name}, tensor 0 {first.dtype.name}")
-    return Cat.apply(*tensors, dim=d)
-
-
-concat = concatenate = cat
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new dimension."""
-    if len(tensors) == 0:
-        raise ValueError("stack: expected at least one tensor")
-    for i, x in enumerate(tensors):
-        if x.shape != tensors[0].shape:
-            raise ValueError(f"stack: tensor {i} has shape {x.shape}, tensor 0 {tensors[0].shape}")
-    return cat([unsqueeze(x, dim) for x in tensors], normal_dim("stack", dim, tensors[0].ndim + 1))
+    d = normal_dim("narrow", dim, x.ndim)
+    n, first = x.shape[d], int(start)
+    first = first + n if first < 0 else first
+    if first < 0 or length < 0 or first + length > n:
+        raise IndexError(f"narrow: {first} to {first + length} leaves dimension {d} of length {n}")
+    bounds = [slice(None)] * x.ndim
+    bounds[d] = slice(first, first + length)
+    return slices(x, bounds)
 
 
 # ---- other types, other places
@@ -361,5 +441,15 @@ class Clone(Op):
 
 @method
 def clone(x: Tensor) -> Tensor:
-    """A copy that passes gradients through."""
+    """A copy.
+
+    Args:
+        x: any shape and dtype.
+
+    Returns:
+        The same values in memory of their own.
+
+    Derivative: twice.
+    Source: numpy.copy.
+    """
     return Clone.apply(x)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..op import enable_grad, no_grad
 from ..ops.create import from_numpy, zeros_like
-from ..ops.shape import cat, stack
+from ..ops.join import cat, stack
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer
 
