@@ -20,10 +20,10 @@ from ..tensor import Scalar, Tensor
 from .arithmetic import add, clamp, div, mul, sub
 from .create import from_numpy
 from .elementwise import broadcast_shapes, operands
-from .getitem import basic_shape, bounds, check_places, lookup, parse
+from .getitem import check_places, lookup, parse, part
 from .index import around
 from .reduce import expand
-from .shape import cast, clone, layout, reshape, row_major, to_device
+from .shape import cast, clone, reshape, row_major, to_device
 
 __all__: list[str] = []
 
@@ -67,8 +67,8 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         return
     axes = parse(x, index)
     if not any(a.is_tensor for a in axes):
-        shape, strides, offset = layout(x.shape, bounds(axes))
-        source = reshape(_source(x, value, basic_shape(axes)), shape)
+        shape, strides, offset = part(x.shape, axes)
+        source = _source(x, value, shape)
         x.device.kernels.copy(source.data, x.data, shape, 0, row_major(shape), offset, strides)
     else:
         at = lookup(x, axes)
@@ -77,7 +77,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         try:
             x.device.kernels.put(source.data, at.places.data, x.data, *sizes, wrap=True)
         except IndexError:
-            check_places(x, axes)
+            check_places(x.shape, axes)
             raise
     x.mark_changed()
 

@@ -20,7 +20,7 @@ from .arithmetic import where
 from .create import from_numpy
 from .elementwise import broadcast_shapes
 from .index import Take
-from .shape import reshape, slices
+from .shape import Slice, reshape, row_major
 
 __all__: list[str] = []
 
@@ -62,32 +62,44 @@ class Lookup(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]; parts that lie side by side in memory are shared, everything else is a copy."""
+    if type(index) is int and x.ndim > 0:  # the two most frequent ones, by a shorter way
+        rest = x.shape[1:]
+        first = _integer(index, x.shape[0], x.shape) * math.prod(rest)
+        return Slice.apply(x, shape=rest, strides=row_major(rest), offset=first)
+    if isinstance(index, Tensor) and index.dtype is dtypes.int64 and x.ndim > 0:
+        return _take(x, Lookup(x.shape, 0, index, ()), [Axis(index, x.shape[0])])
     axes = parse(x, index)
-    if not any(a.is_tensor for a in axes):
-        return reshape(slices(x, bounds(axes)), basic_shape(axes))
-    at = lookup(x, axes)
+    if any(a.is_tensor for a in axes):
+        at = lookup(x, axes)
+        return reshape(_take(reshape(x, at.whole), at, axes, x.shape), at.shape)
+    shape, strides, offset = part(x.shape, axes)
+    if shape == x.shape and strides == row_major(shape):
+        return x
+    return Slice.apply(x, shape=shape, strides=strides, offset=offset)
+
+
+def _take(x: Tensor, at: Lookup, axes: Sequence[Axis], shape: Shape | None = None) -> Tensor:
     try:
-        y = Take.apply(reshape(x, at.whole), at.places, dim=at.dim, wrap=True)
+        return Take.apply(x, at.places, dim=at.dim, wrap=True)
     except IndexError:
-        check_places(x, axes)
+        check_places(shape or x.shape, axes)
         raise
-    return reshape(y, at.shape)
 
 
-def bounds(axes: Sequence[Axis]) -> list[range]:
-    """The part of each dimension that an index without tensors takes."""
-    return [
-        range(a.item, a.item + 1) if isinstance(a.item, int) else a.item
-        for a in axes
-        if isinstance(a.item, (int, range))
-    ]
-
-
-def basic_shape(axes: Sequence[Axis]) -> Shape:
-    """The shape of x[index] for an index without tensors."""
-    return tuple(
-        len(a.item) if isinstance(a.item, range) else 1 for a in axes if not isinstance(a.item, int)
-    )
+def part(shape: Shape, axes: Sequence[Axis]) -> tuple[Shape, tuple[int, ...], int]:
+    """Shape, strides and offset of x[index] inside a dense x, for an index without tensors."""
+    dense = iter(row_major(shape))
+    lengths, strides, offset = [], [], 0
+    for a in axes:
+        step = 0 if a.item is None else next(dense)
+        if isinstance(a.item, int):
+            offset += a.item * step
+            continue
+        r = a.item if isinstance(a.item, range) else range(1)
+        lengths.append(len(r))
+        strides.append(r.step * step)
+        offset += r.start * step
+    return tuple(lengths), tuple(strides), 0 if 0 in lengths else offset
 
 
 # ---- from the expression to axes
@@ -222,7 +234,7 @@ def _places(x: Tensor, core: Sequence[Axis], group: int, apart: bool) -> Tensor:
     Every axis gives a term that broadcasts to the whole: the dimensions of the ranges, with the
     `group` dimensions of the tensors between them, or before them where the tensors are `apart`.
     """
-    check_places(x, core)
+    check_places(x.shape, core)
     first = next((k for k, a in enumerate(core) if a.picks), len(core))
     ranges = [k for k, a in enumerate(core) if isinstance(a.item, range)]
     before = 0 if apart else sum(k < first for k in ranges)
@@ -247,7 +259,7 @@ def _places(x: Tensor, core: Sequence[Axis], group: int, apart: bool) -> Tensor:
     return out
 
 
-def check_places(x: Tensor, axes: Sequence[Axis]) -> None:
+def check_places(shape: Shape, axes: Sequence[Axis]) -> None:
     """Several indices make one place, so a bad one must be found before. Waits for the device.
 
     Raises:
@@ -260,5 +272,5 @@ def check_places(x: Tensor, axes: Sequence[Axis]) -> None:
         bad = values[(values < -a.n) | (values >= a.n)]
         if bad.size:
             raise IndexError(
-                f"index {bad.flat[0]} is out of range for length {a.n} (tensor of shape {x.shape})"
+                f"index {bad.flat[0]} is out of range for length {a.n} (tensor of shape {shape})"
             )

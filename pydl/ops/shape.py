@@ -339,25 +339,16 @@ class Unslice(Op):
         return Slice.apply(gy, shape=self.back, strides=self.strides, offset=self.offset)
 
 
-def slices(x: Tensor, bounds: Sequence[slice | range]) -> Tensor:
-    """x[bounds], one slice (or the range it stands for) per dimension; steps may be negative."""
-    shape, strides, offset = layout(x.shape, bounds)
-    if shape == x.shape and strides == row_major(shape):
-        return x
-    return Slice.apply(x, shape=shape, strides=strides, offset=offset)
-
-
-def layout(shape: Shape, bounds: Sequence[slice | range]) -> tuple[Shape, tuple[int, ...], int]:
-    """Shape, strides and offset of a part of a dense array."""
-    dense = row_major(shape)
-    ranges = [
-        b if isinstance(b, range) else range(*b.indices(n))
-        for b, n in zip(bounds, shape, strict=True)
-    ]
-    lengths = tuple(len(r) for r in ranges)
-    offset = sum(r.start * s for r, s in zip(ranges, dense, strict=True))
+def slices(x: Tensor, bounds: Sequence[slice]) -> Tensor:
+    """x[bounds], one slice per dimension; steps may be negative."""
+    dense = row_major(x.shape)
+    ranges = [range(*b.indices(n)) for b, n in zip(bounds, x.shape, strict=True)]
+    shape = tuple(len(r) for r in ranges)
     strides = tuple(r.step * s for r, s in zip(ranges, dense, strict=True))
-    return lengths, strides, 0 if 0 in lengths else offset
+    if shape == x.shape and strides == dense:
+        return x
+    offset = sum(r.start * s for r, s in zip(ranges, dense, strict=True))
+    return Slice.apply(x, shape=shape, strides=strides, offset=0 if 0 in shape else offset)
 
 
 @method
