@@ -273,7 +273,7 @@ def col2im(
     dilation: tuple[int, int],
 ) -> None: ...
 
-# pooling of x (N, C, H, W); indices int32, h * W + w
+# pooling of x (..., H, W); indices int32, h * W + w
 def max_pool2d(
     x: Array,
     y: Array,
@@ -283,15 +283,10 @@ def max_pool2d(
     padding: tuple[int, int],
     dilation: tuple[int, int],
 ) -> None: ...
-def max_pool2d_backward(
-    gy: Array,
-    indices: Array,
-    gx: Array,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-) -> None: ...
+def max_pool2d_backward(gy: Array, indices: Array, gx: Array) -> None: ...
+def max_unpool2d(x: Array, indices: Array, y: Array) -> None:
+    """indices: int64."""
+
 def avg_pool2d(
     x: Array,
     y: Array,
@@ -310,6 +305,7 @@ def avg_pool2d_backward(
     count_include_pad: bool,
     divisor: int,
 ) -> None: ...
+def adaptive_max_pool2d(x: Array, y: Array, indices: Array) -> None: ...
 def adaptive_avg_pool2d(x: Array, y: Array) -> None: ...
 def adaptive_avg_pool2d_backward(gy: Array, gx: Array) -> None: ...
 
@@ -362,6 +358,10 @@ def gru_backward(
     gh0: Array,
     reverse: bool,
 ) -> None: ...
+# interpolation of x (..., H, W); mode is nearest, nearest-exact, linear or corners; scales are
+# inputs per output
+def resize(x: Array, y: Array, mode: str, scale_h: float, scale_w: float) -> None: ...
+def resize_backward(gy: Array, gx: Array, mode: str, scale_h: float, scale_w: float) -> None: ...
 
 # normalisation, softmax, losses (csrc/core/kernels.h has the formulas); x is (N, C, ...)
 def batch_norm(

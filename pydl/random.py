@@ -20,6 +20,7 @@ from .methods import method
 from .op import Op
 from .ops.create import empty, empty_like, tensor
 from .ops.elementwise import broadcast_shapes
+from .ops.create import ones
 from .tensor import Tensor
 
 __all__ = [
@@ -259,13 +260,82 @@ class DropoutBackward(Op):
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """Each element 0 with probability p, else scaled by 1 / (1 - p); x itself when not training.
+    """Each element 0 with probability p, else scaled by 1 / (1 - p).
+
+    Args:
+        x: any shape, floating.
+        p: the probability, in [0, 1].
+        training: without it the result is x itself.
+
+    Returns:
+        The shape and dtype of x.
 
     Raises:
         ValueError: p is not in [0, 1].
 
-    Source: Srivastava et al., "Dropout" (2014).
+    Derivative: twice.
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting"
+    (2014).
     """
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout: p is a probability, got {p}")
     return Dropout.apply(x, p=p) if training and p > 0.0 else x
+
+
+def dropout1d(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each channel of a signal 0 with probability p, else scaled by 1 / (1 - p).
+
+    Args:
+        x: (N, C, L) or (C, L), floating.
+        p: the probability, in [0, 1].
+        training: without it the result is x itself.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        ValueError: p is not in [0, 1], or x has another rank.
+
+    Derivative: twice.
+    Source: Tompson et al., "Efficient object localization using convolutional networks" (2015),
+    section 3.3.
+    """
+    return _whole_channels("dropout1d", x, p, training, {2: 1, 3: 2}, "(N, C, L) or (C, L)")
+
+
+def dropout2d(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each channel of an image 0 with probability p, else scaled by 1 / (1 - p).
+
+    Args:
+        x: (N, C, H, W), floating; (N, C, L) too, as `dropout1d` has it.
+        p: the probability, in [0, 1].
+        training: without it the result is x itself.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        ValueError: p is not in [0, 1], or x has another rank.
+
+    Derivative: twice.
+    Source: Tompson et al., "Efficient object localization using convolutional networks" (2015),
+    section 3.3.
+    """
+    return _whole_channels("dropout2d", x, p, training, {3: 2, 4: 2}, "(N, C, H, W) or (N, C, L)")
+
+
+def _whole_channels(
+    name: str, x: Tensor, p: float, training: bool, channels: dict[int, int], layout: str
+) -> Tensor:
+    """One coin for all that follows the first dimensions, so many for each rank of x."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: p is a probability, got {p}")
+    if x.ndim not in channels:
+        raise ValueError(f"{name}: x is {layout}, got {x.shape}")
+    if not x.dtype.is_floating:
+        raise TypeError(f"{name}: expected a floating tensor, got {x.dtype.name}")
+    if not training or p == 0.0:
+        return x
+    n = channels[x.ndim]
+    coins = ones((*x.shape[:n], *(1,) * (x.ndim - n)), dtype=x.dtype, device=x.device)
+    return x * dropout(coins, p)

@@ -125,12 +125,12 @@ def max_pool(x: Any, size: Any, k: Any, s: Any, p: Any, d: Any = ONE) -> tuple[A
     return y[0, 0].tolist(), indices[0, 0].tolist()
 
 
-def test_max_pool_takes_the_first_of_equals_and_nan_wins() -> None:
+def test_max_pool_takes_the_first_of_equals_and_the_last_nan() -> None:
     assert max_pool([[3, 3], [3, 3]], (1, 1), (2, 2), ONE, ZERO) == ([[3]], [[0]])
     assert max_pool([[1, 2], [2, 0]], (1, 1), (2, 2), ONE, ZERO) == ([[2]], [[1]])
     y, indices = max_pool([[9, NAN, NAN, INF]], (1, 1), (1, 4), ONE, ZERO)
     assert math.isnan(y[0][0])
-    assert indices == [[1]]
+    assert indices == [[2]]
 
 
 def test_max_pool_never_takes_padding() -> None:
@@ -148,9 +148,9 @@ def test_max_pool_never_takes_padding() -> None:
 def test_max_pool_backward_sums_into_the_winners() -> None:
     indices = np.array([[[[1, 1, 3, -1]]]], np.int32)
     gx = np.full((1, 1, 2, 2), NAN)
-    K.max_pool2d_backward(f64(1, 2, 4, 8).reshape(1, 1, 1, 4), indices, gx, ONE, ONE, ZERO, ONE)
+    K.max_pool2d_backward(f64(1, 2, 4, 8).reshape(1, 1, 1, 4), indices, gx)
     assert gx.reshape(-1).tolist() == [0, 3, 0, 4]
-    K.max_pool2d_backward(np.ones((1, 1, 1, 4)), indices - 1, gx, ONE, ONE, ZERO, ONE)
+    K.max_pool2d_backward(np.ones((1, 1, 1, 4)), indices - 1, gx)
     assert gx.reshape(-1).tolist() == [2, 0, 1, 0]
 
 
@@ -183,6 +183,21 @@ def test_avg_pool_divisors(padding: int, size: int, include: bool, divisor: int,
         K.avg_pool2d_backward(image(gy), gx, *options)
         K.avg_pool2d(image(np.eye(4)), jacobian, *options)
         np.testing.assert_allclose(gx.reshape(-1), jacobian.reshape(4, size) @ gy, rtol=1e-14)
+
+
+def test_max_unpool_keeps_the_later_of_two() -> None:
+    y = np.full((2, 2, 2), NAN)
+    x, indices = f64(1, 2, 3, 4).reshape(2, 1, 2), np.array([[[0, 0]], [[3, 1]]])
+    K.max_unpool2d(x, indices, y)
+    assert y.reshape(2, 4).tolist() == [[2, 0, 0, 0], [0, 4, 0, 3]]
+
+
+def test_adaptive_max_pool_bins_overlap() -> None:
+    x, y = f64(1, 2, 5, 4, NAN).reshape(1, 1, 5), np.empty((1, 1, 3))
+    indices = np.empty((1, 1, 3), np.int32)
+    K.adaptive_max_pool2d(x, y, indices)  # columns [0, 2), [1, 4), [3, 5)
+    np.testing.assert_array_equal(y.reshape(-1), [2, 5, NAN])
+    assert indices.reshape(-1).tolist() == [1, 2, 4]
 
 
 def test_adaptive_avg_pool_bins_overlap() -> None:

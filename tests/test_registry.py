@@ -141,7 +141,8 @@ CONVERSIONS = {"tensor", "from_numpy", "from_dlpack"}  # from no tensor: see tes
 
 def public() -> set[str]:
     found = set(inspect_all(ops)) - CONVERSIONS
-    found |= {"dropout", *random.__all__} - {"manual_seed", "get_rng_state", "set_rng_state"}
+    found |= {"dropout", "dropout1d", "dropout2d", *random.__all__}
+    found -= {"manual_seed", "get_rng_state", "set_rng_state"}
     assert all(hasattr(ops, name) or hasattr(random, name) for name in found)
     return found
 

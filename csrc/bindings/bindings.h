@@ -17,6 +17,7 @@ void bind_matmul(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_pad(py::module_& m);
+void bind_resize(py::module_& m);
 void bind_norm(py::module_& m);
 void bind_recurrent(py::module_& m);
 void bind_loss(py::module_& m);

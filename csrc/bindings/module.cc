@@ -68,6 +68,7 @@ PYBIND11_MODULE(_native, m) {
   bind_conv(m);
   bind_pool(m);
   bind_pad(m);
+  bind_resize(m);
   bind_norm(m);
   bind_recurrent(m);
   bind_loss(m);

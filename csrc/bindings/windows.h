@@ -22,7 +22,8 @@ struct Axis {
   int64_t outputs() const { return padded_room() / stride + 1; }
 };
 
-inline void check_axis(const Call& call, const char* letter, const Axis& a) {
+// The window may hang over by `over` elements.
+inline void check_axis(const Call& call, const char* letter, const Axis& a, int64_t over = 0) {
   const auto refuse = [&](const char* what, int64_t value, const char* want) {
     call.wrong_value(std::string(what) + " of " + letter + " is " + std::to_string(value) +
                      ", expected " + want);
@@ -32,7 +33,7 @@ inline void check_axis(const Call& call, const char* letter, const Axis& a) {
   if (a.stride < 1 || a.stride > kMaxExtent) refuse("stride", a.stride, ">= 1");
   if (a.pad < 0 || a.pad > kMaxExtent) refuse("padding", a.pad, ">= 0");
   if (a.dil < 1 || a.dil > kMaxExtent) refuse("dilation", a.dil, ">= 1");
-  if (a.padded_room() >= 0) return;
+  if (a.padded_room() + over >= 0) return;
   call.wrong_value(std::string("kernel of ") + letter + " spans " +
                    std::to_string(a.dil * (a.kernel - 1) + 1) + ", the padded input only " +
                    std::to_string(a.size + 2 * a.pad));

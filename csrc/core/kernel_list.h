@@ -25,12 +25,16 @@
   X(col2im, Im2colArgs) \
   X(max_pool, PoolArgs) \
   X(max_pool_backward, PoolArgs) \
+  X(max_unpool, UnpoolArgs) \
   X(avg_pool, PoolArgs) \
   X(avg_pool_backward, PoolArgs) \
+  X(adaptive_max_pool, PoolArgs) \
   X(adaptive_avg_pool, PoolArgs) \
   X(adaptive_avg_pool_backward, PoolArgs) \
   X(edge_pad, PadArgs) \
   X(edge_pad_backward, PadArgs) \
+  X(resize, ResizeArgs) \
+  X(resize_backward, ResizeArgs) \
   X(batch_norm, BatchNormArgs) \
   X(batch_norm_backward, BatchNormBackwardArgs) \
   X(layer_norm, LayerNormArgs) \
@@ -56,6 +60,7 @@
 
 // A function of the problem alone.
 #define PYDL_WORK_LIST(X) \
+  X(resize_work, ResizeArgs) \
   X(reduce_work, ReduceArgs) \
   X(scan_work, ScanArgs) \
   X(argsort_work, ArgsortArgs) \

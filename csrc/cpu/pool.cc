@@ -1,5 +1,4 @@
-// Max, average and adaptive average pooling of planes (H, W) to (OH, OW), forward and backward.
-// Rows of the output are walked; columns whose window lies inside the plane go by vectors of
+// Max and average pooling of planes (H, W) to (OH, OW), forward and backward. Rows of the output are walked; columns whose window lies inside the plane go by vectors of
 // neighbouring outputs (stride 1 or 2), the rest one by one. Rules at the edges are torch's.
 #include "core/args/pool.h"
 
@@ -7,17 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cpu/kernels_isa.h"
+#include "cpu/pool_pieces.h"
 
 namespace pydl {
 namespace PYDL_ISA {
 namespace {
-
-constexpr int64_t kPieceElements = 1 << 16;  // inputs per piece, about 20 us
-
-struct Span {
-  int64_t lo, hi;
-};
 
 // The columns whose windows lie wholly inside [0, W): the same for every row.
 Span inner_columns(const PoolArgs& a) {
@@ -32,26 +25,6 @@ Span taps(int64_t start, int64_t k, int64_t dil, int64_t size) {
   const int64_t lo = start < 0 ? ceil_div(-start, dil) : 0;
   const int64_t hi = start >= size ? 0 : min64(k, ceil_div(size - start, dil));
   return {min64(lo, max64(hi, 0)), max64(hi, 0)};
-}
-
-struct Job {
-  const PoolArgs* a;
-  Span inner;     // columns, unless adaptive
-  int64_t per;    // rows or planes in a piece
-  int64_t total;  // rows or planes
-};
-
-// Pieces of output rows; each row costs so many inputs.
-void run_rows(const PoolArgs& a, Span inner, int64_t inputs, PieceFn fn) {
-  const Job job = {&a, inner, max64(1, kPieceElements / max64(1, inputs)), a.planes * a.OH};
-  parallel_for(ceil_div(job.total, job.per), fn, &job);
-}
-
-// Pieces of planes: windows may overlap, so a plane is summed by one thread in a fixed order.
-void run_planes(const PoolArgs& a, Span inner, PieceFn fn) {
-  const int64_t size = max64(1, max64(a.H * a.W, a.OH * a.OW));
-  const Job job = {&a, inner, max64(1, kPieceElements / size), a.planes};
-  parallel_for(ceil_div(job.total, job.per), fn, &job);
 }
 
 template <int kStep>
@@ -71,7 +44,7 @@ void max_one(const PoolArgs& a, const float* x, int64_t h0, int64_t ow, float* y
     for (int64_t j = kw.lo; j < kw.hi; ++j) {
       const int64_t at = (h0 + i * a.dil_h) * a.W + w0 + j * a.dil_w;
       const float v = x[at];
-      if (where < 0 || (best == best && !(v <= best))) {
+      if (where < 0 || v > best || v != v) {
         best = v;
         where = at;
       }
@@ -99,9 +72,9 @@ void max_span(const PoolArgs& a, const float* x, int64_t h0, Span kh, Span cols,
       for (int64_t j = i == 0 ? 1 : 0; j < taps_w; ++j) {
         const int64_t tap = i * down + j * right;
         const Vec v = load_step<kStep>(x + first + tap, n);
-        const Mask wins = (best == best) & !(v <= best);  // greater, or the first NaN
-        best = select(wins, v, best);
-        offset = select(wins, set1(static_cast<float>(tap)), offset);
+        const Mask stays = (v == v) & !(v > best);
+        best = select(stays, best, v);
+        offset = select(stays, offset, set1(static_cast<float>(tap)));
       }
     }
     store_tail(y + ow, best, n);
@@ -139,6 +112,11 @@ void max_rows(const void* ctx, int64_t piece, void*) {
   }
 }
 
+struct UnpoolJob {
+  const UnpoolArgs* a;
+  int64_t per;  // planes in a piece
+};
+
 void max_back_planes(const void* ctx, int64_t piece, void*) {
   const Job& job = *static_cast<const Job*>(ctx);
   const PoolArgs& a = *job.a;
@@ -150,6 +128,20 @@ void max_back_planes(const void* ctx, int64_t piece, void*) {
     memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
     for (int64_t i = 0; i < out; ++i) {
       if (index[i] >= 0 && index[i] < in) gx[index[i]] += gy[i];
+    }
+  }
+}
+
+// A place named twice keeps the later element.
+void unpool_planes(const void* ctx, int64_t piece, void*) {
+  const UnpoolJob& job = *static_cast<const UnpoolJob*>(ctx);
+  const UnpoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, a.planes);
+  for (int64_t plane = piece * job.per; plane < end; ++plane) {
+    float* __restrict y = a.y + plane * a.out;
+    memset(y, 0, static_cast<size_t>(a.out) * sizeof(float));
+    for (int64_t i = plane * a.in; i < (plane + 1) * a.in; ++i) {
+      if (a.indices[i] >= 0 && a.indices[i] < a.out) y[a.indices[i]] = a.x[i];
     }
   }
 }
@@ -263,74 +255,17 @@ void average_back_planes(const void* ctx, int64_t piece, void*) {
   }
 }
 
-// ---- adaptive average --------------------------------------------------------------------------
-
-// Output i of OH covers inputs [floor(i H / OH), ceil((i + 1) H / OH)).
-Span adaptive(int64_t i, int64_t size, int64_t out) {
-  return {i * size / out, ceil_div((i + 1) * size, out)};
-}
-
-float sum_run(const float* p, int64_t n) {
-  Vec s[4] = {set1(0.0f), set1(0.0f), set1(0.0f), set1(0.0f)};
-  int64_t i = 0;
-  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
-    for (int64_t k = 0; k < 4; ++k) s[k] = s[k] + load(p + i + k * kWidth);
-  }
-  for (; i < n; i += kWidth) s[0] = s[0] + load_tail(p + i, min64(kWidth, n - i));
-  return reduce_add((s[0] + s[1]) + (s[2] + s[3]));
-}
-
-void adaptive_rows(const void* ctx, int64_t piece, void*) {
-  const Job& job = *static_cast<const Job*>(ctx);
-  const PoolArgs& a = *job.a;
-  const int64_t end = min64((piece + 1) * job.per, job.total);
-  for (int64_t row = piece * job.per; row < end; ++row) {
-    const Span h = adaptive(row % a.OH, a.H, a.OH);
-    const float* x = a.x + row / a.OH * a.H * a.W;
-    for (int64_t ow = 0; ow < a.OW; ++ow) {
-      const Span w = adaptive(ow, a.W, a.OW);
-      const int64_t rows = h.hi - h.lo, cols = w.hi - w.lo;
-      float sum = 0.0f;
-      if (cols == a.W) {
-        sum = sum_run(x + h.lo * a.W, rows * cols);
-      } else {
-        for (int64_t i = h.lo; i < h.hi; ++i) sum += sum_run(x + i * a.W + w.lo, cols);
-      }
-      a.y[row * a.OW + ow] = sum / static_cast<float>(rows * cols);
-    }
-  }
-}
-
-void adaptive_back_planes(const void* ctx, int64_t piece, void*) {
-  const Job& job = *static_cast<const Job*>(ctx);
-  const PoolArgs& a = *job.a;
-  const int64_t end = min64((piece + 1) * job.per, job.total), in = a.H * a.W;
-  for (int64_t plane = piece * job.per; plane < end; ++plane) {
-    const float* gy = a.x + plane * a.OH * a.OW;
-    float* gx = a.y + plane * in;
-    memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
-    for (int64_t i = 0; i < a.OH * a.OW; ++i) {
-      const Span h = adaptive(i / a.OW, a.H, a.OH), w = adaptive(i % a.OW, a.W, a.OW);
-      const float share = gy[i] / static_cast<float>((h.hi - h.lo) * (w.hi - w.lo));
-      for (int64_t r = h.lo; r < h.hi; ++r) {
-        for (int64_t c = w.lo; c < w.hi; ++c) gx[r * a.W + c] += share;
-      }
-    }
-  }
-}
-
 }  // namespace
 
 void max_pool(const PoolArgs& a) { run_rows(a, inner_columns(a), a.stride_h * a.W, max_rows); }
 void max_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, max_back_planes); }
+void max_unpool(const UnpoolArgs& a) {
+  const UnpoolJob job = {&a, max64(1, kPieceElements / max64(1, max64(a.in, a.out)))};
+  parallel_for(ceil_div(a.planes, job.per), unpool_planes, &job);
+}
 
 void avg_pool(const PoolArgs& a) { run_rows(a, inner_columns(a), a.stride_h * a.W, average_rows); }
 void avg_pool_backward(const PoolArgs& a) { run_planes(a, inner_columns(a), average_back_planes); }
-
-void adaptive_avg_pool(const PoolArgs& a) {
-  run_rows(a, {0, 0}, a.H / max64(1, a.OH) * a.W, adaptive_rows);
-}
-void adaptive_avg_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, adaptive_back_planes); }
 
 }  // namespace PYDL_ISA
 }  // namespace pydl

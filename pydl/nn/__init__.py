@@ -16,3 +16,4 @@ from .padding import *
 from .pooling import *
 from .recurrent import *
 from .transformer import *
+from .upsampling import *

@@ -13,7 +13,16 @@ from . import functional as F
 from . import init
 from .module import Module, Parameter
 
-__all__ = ["Bilinear", "Dropout", "Flatten", "Identity", "Linear", "Unflatten"]
+__all__ = [
+    "Bilinear",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "Unflatten",
+]
 
 
 class Linear(Module):
@@ -130,7 +139,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p must be in [0, 1], got {p}")
+            raise ValueError(f"{type(self).__name__}: p must be in [0, 1], got {p}")
         self.p = p
         self.inplace = inplace
 
@@ -141,6 +150,42 @@ class Dropout(Module):
     def extra_repr(self) -> str:
         """The probability."""
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout1d(Dropout):
+    """In training, sets each channel to 0 with probability p and divides the others by 1 - p.
+
+    Args:
+        p: Probability, in [0, 1].
+        inplace: Accepted for code from PyTorch; the result is always a new tensor.
+
+    Raises:
+        ValueError: p is out of range.
+
+    Source: Tompson et al., Efficient Object Localization Using Convolutional Networks (2015).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, L) or (C, L); itself in evaluation mode."""
+        return F.dropout1d(x, self.p, self.training)
+
+
+class Dropout2d(Dropout):
+    """In training, sets each channel to 0 with probability p and divides the others by 1 - p.
+
+    Args:
+        p: Probability, in [0, 1].
+        inplace: Accepted for code from PyTorch; the result is always a new tensor.
+
+    Raises:
+        ValueError: p is out of range.
+
+    Source: Tompson et al., Efficient Object Localization Using Convolutional Networks (2015).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, H, W); itself in evaluation mode."""
+        return F.dropout2d(x, self.p, self.training)
 
 
 class Flatten(Module):

@@ -3,8 +3,10 @@
 from . import assign as assign
 from . import getitem as getitem
 from .activation import *
+from .adaptive_pool import *
 from .arithmetic import *
 from .attention import *
+from .avg_pool import *
 from .bilinear import *
 from .conv import *
 from .conv_transpose import *
@@ -15,6 +17,7 @@ from .extreme import *
 from .grids import *
 from .index import *
 from .join import *
+from .interpolate import *
 from .loss import *
 from .margin import *
 from .matmul import *

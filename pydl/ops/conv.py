@@ -68,7 +68,7 @@ class Geometry(NamedTuple):
         for i in range(2):
             span = self.dilation[i] * (kernel[i] - 1) + 1
             room = size[i] + 2 * self.padding[i] - span
-            if room < 0:
+            if room < 0 and (not ceil_mode or room <= -self.stride[i]):
                 raise ValueError(
                     f"{name}: a window of {span} is larger than the padded input of "
                     f"{size[i] + 2 * self.padding[i]} (input {tuple(size)}, "

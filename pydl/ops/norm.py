@@ -15,10 +15,10 @@ from ..op import Op, is_grad_enabled, no_grad
 from ..tensor import Tensor
 from .arithmetic import pow, sqrt, square
 from .assign import copy_
+from .avg_pool import avg_pool2d
 from .checks import need_floating
 from .create import empty, empty_like
 from .pad import pad
-from .pool import avg_pool2d
 from .reduce import mean, sum
 from .shape import reshape
 from .statistics import var

@@ -61,13 +61,25 @@ def creation() -> Iterable[OpCase]:
         replay = name.split("[")[0] not in waiting
         yield OpCase(name, fn, (normal(3, 5),), k=2, grads=(), replay=replay)
     for n in (*TAILS, BIG):
-        yield OpCase(f"dropout[{n}]", dropout, (normal(n),))
+        yield OpCase(f"dropout[{n}]", dropped(F.dropout), (normal(n),))
+    for fn, x in (
+        (F.dropout1d, (2, 3, 5)),
+        (F.dropout1d, (7, 2)),
+        (F.dropout2d, (2, 5, 3, 3)),
+        (F.dropout2d, (2, 5, 3)),
+        (F.dropout2d, (33, 17, 5, 3)),
+    ):
+        yield OpCase(f"{fn.__name__}[{x}]", dropped(fn), (normal(*x),))
 
 
-def dropout(x: Tensor) -> Tensor:
-    """The same stream at every call, as finite differences need it."""
-    pydl.manual_seed(0)
-    return F.dropout(x, 0.3)
+def dropped(fn: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
+    """With the same stream at every call, as finite differences need it."""
+
+    def call(x: Tensor) -> Tensor:
+        pydl.manual_seed(0)
+        return fn(x, 0.3)
+
+    return call
 
 
 CASES: tuple[OpCase, ...] = (*creation(),)
@@ -96,6 +108,12 @@ ERRORS: tuple[Refusal, ...] = (
             "^cannot convert float infinity to integer"),
     Refusal("dropout", lambda d: F.dropout(ops.ones(2, device=d), 1.5), ValueError,
             r"^dropout: p is a probability, got 1\.5"),
+    Refusal("dropout1d", lambda d: F.dropout1d(ops.ones(2, 3, device=d), -0.1), ValueError,
+            r"^dropout1d: p is a probability, got -0\.1"),
+    Refusal("dropout1d", lambda d: F.dropout1d(ops.ones(2, device=d)), ValueError,
+            r"^dropout1d: x is \(N, C, L\) or \(C, L\), got \(2,\)"),
+    Refusal("dropout2d", lambda d: F.dropout2d(ops.ones(2, 3, device=d)), ValueError,
+            r"^dropout2d: x is \(N, C, H, W\) or \(N, C, L\), got \(2, 3\)"),
     Refusal("randint", lambda d: pydl.randint(3, 3, (2,), d), ValueError,
             r"^randint: \[3, 3\) is empty or longer than 2\^32"),
     Refusal("arange", lambda d: ops.arange(3, dtype=pydl.bool_, device=d), TypeError,

@@ -18,5 +18,6 @@ from .pool import *
 from .random import *
 from .recurrent import *
 from .reduce import *
+from .resize import *
 from .scan import *
 from .sort import *

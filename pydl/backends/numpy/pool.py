@@ -1,10 +1,12 @@
-"""Max, average and adaptive average pooling of x (N, C, H, W) to y (N, C, OH, OW).
+"""Max, average and adaptive pooling of x (..., H, W) to y (..., OH, OW), and max unpooling.
 
 The rules at the edges are PyTorch's. Windows may reach beyond the padded input (ceil_mode), which
 is not told here: it follows from the shape of y.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from .windows import Pair, pad, windows
 def max_pool2d(
     x: A, y: A, indices: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
-    """indices: h * W + w of the winner, the first of equals or of NaNs; -1 where there is none."""
+    """indices: h * W + w of the winner: the first of equals, the last NaN; -1 for none."""
     (H, W), (SH, SW), (PH, PW), (DH, DW) = x.shape[-2:], stride, padding, dilation
     OH, OW = size = y.shape[-2], y.shape[-1]
     padded = pad(x, size, kernel, stride, padding, dilation)
@@ -27,22 +29,33 @@ def max_pool2d(
         h = (np.arange(OH) * SH + kh * DH - PH)[:, None]
         w = np.arange(OW) * SW + kw * DW - PW
         inside = (h >= 0) & (h < H) & (w >= 0) & (w < W)
-        greater = ~(window <= y) & ~np.isnan(y)
-        wins = inside & ((indices < 0) | greater)
+        wins = inside & ((indices < 0) | (window > y) | np.isnan(window))
         np.copyto(y, window, where=wins)
         np.copyto(indices, h * W + w, where=wins)
 
 
 @quiet
-def max_pool2d_backward(
-    gy: A, indices: A, gx: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> None:
+def max_pool2d_backward(gy: A, indices: A, gx: A) -> None:
     H, W = gx.shape[-2:]
-    planes = np.arange(gx.size // (H * W)).reshape(*gx.shape[:-2], 1, 1) if gx.size else 0
     inside = (indices >= 0) & (indices < H * W)
     flat = np.zeros(gx.size, widen(gy).dtype)
-    np.add.at(flat, (planes * (H * W) + indices)[inside], widen(gy)[inside])
+    np.add.at(flat, _flat(indices, H * W)[inside], widen(gy)[inside])
     gx[...] = flat.reshape(gx.shape)
+
+
+def max_unpool2d(x: A, indices: A, y: A) -> None:
+    """A place that is named twice keeps the later element."""
+    H, W = y.shape[-2:]
+    if ((indices < 0) | (indices >= H * W)).any():
+        raise IndexError(f"max_unpool2d: indices hold a place outside [0, {H * W})")
+    y[...] = 0
+    y.reshape(-1)[_flat(indices, H * W)] = x
+
+
+def _flat(indices: A, size: int) -> A:
+    """Places in all planes, of `size` elements each, as one array."""
+    planes = np.arange(math.prod(indices.shape[:-2]), dtype=np.int64)
+    return planes.reshape(*indices.shape[:-2], 1, 1) * size + indices
 
 
 # ---- average
@@ -104,12 +117,27 @@ def avg_pool2d_backward(
     gx[...] = padded[..., PH : PH + H, PW : PW + W]
 
 
-# ---- adaptive average
+# ---- adaptive
 
 
 def _bins(n: int, size: int) -> list[slice]:
     """Bin i is [floor(i * n / size), ceil((i + 1) * n / size)): bins may share an element."""
     return [slice(i * n // size, -(-(i + 1) * n // size)) for i in range(size)]
+
+
+@quiet
+def adaptive_max_pool2d(x: A, y: A, indices: A) -> None:
+    """indices: h * W + w of the winner, the first of equals, the last NaN."""
+    y[...], indices[...] = -np.inf, -1
+    for i, rows in enumerate(_bins(x.shape[-2], y.shape[-2])):
+        for j, columns in enumerate(_bins(x.shape[-1], y.shape[-1])):
+            best, where = y[..., i, j], indices[..., i, j]
+            for h in range(rows.start, rows.stop):
+                for w in range(columns.start, columns.stop):
+                    v = x[..., h, w]
+                    wins = (where < 0) | (v > best) | np.isnan(v)
+                    np.copyto(best, v, where=wins)
+                    np.copyto(where, h * x.shape[-1] + w, where=wins)
 
 
 @quiet
