@@ -109,6 +109,12 @@ def test_losses_of_three_tensors(device):
             F.margin_ranking_loss(a[:, 0], b[:, 0], sign, 0.3),
         ),
         (nn.CosineEmbeddingLoss(0.1)(a, b, sign), F.cosine_embedding_loss(a, b, sign, 0.1)),
+        (
+            nn.TripletMarginLoss(2.0, 1.0, swap=True)(a, b, var),
+            F.triplet_margin_loss(a, b, var, 2.0, 1.0, swap=True),
+        ),
+        (nn.CosineSimilarity(0)(a, b).sum(), F.cosine_similarity(a, b, 0).sum()),
+        (nn.PairwiseDistance(1.0)(a, b).sum(), F.pairwise_distance(a, b, 1.0).sum()),
     ]
     for got, want in pairs:
         assert got.item() == want.item()
@@ -119,9 +125,10 @@ def test_loss_options_are_checked():
         lambda: nn.HuberLoss("mean", 0.0),
         lambda: nn.MultiMarginLoss(3),
         lambda: nn.SmoothL1Loss(beta=-1.0),
+        lambda: nn.TripletMarginLoss(0.0),
         lambda: nn.MSELoss(reduction="batchmean"),
     ):
-        with pytest.raises(ValueError, match=r"Loss: (delta|p|beta|reduction) must be"):
+        with pytest.raises(ValueError, match=r"Loss: (delta|margin|p|beta|reduction) must be"):
             make()
 
 

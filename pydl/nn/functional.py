@@ -8,6 +8,7 @@ from ..ops.bilinear import *
 from ..ops.conv import *
 from ..ops.conv_transpose import *
 from ..ops.cross_entropy import *
+from ..ops.distance import *
 from ..ops.index import embedding as embedding
 from ..ops.index import one_hot as one_hot
 from ..ops.interpolate import *

@@ -5,14 +5,18 @@ from __future__ import annotations
 from ..tensor import Tensor
 from . import functional as F
 from .loss import Loss, WeightedLoss
+from .module import Module
 
 __all__ = [
     "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "HingeEmbeddingLoss",
     "MarginRankingLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "PairwiseDistance",
     "SoftMarginLoss",
+    "TripletMarginLoss",
 ]
 
 
@@ -117,3 +121,78 @@ class MultiLabelSoftMarginLoss(WeightedLoss):
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         """x (..., C) logits, target of the same shape: 1 for each class that is there, else 0."""
         return F.multilabel_soft_margin_loss(x, target, self.weight, reduction=self.reduction)
+
+
+class TripletMarginLoss(Loss):
+    """max(0, margin + d(anchor, positive) - d(anchor, negative)).
+
+    Args:
+        margin: By how much farther the negative must be.
+        p: The order of the norm.
+        eps: Added to each difference.
+        swap: Take d(positive, negative) for d(anchor, negative) where it is less.
+        reduction: See pydl.nn.loss.
+
+    Source: Balntas et al., Learning Local Feature Descriptors with Triplets and Shallow
+    Convolutional Neural Networks (2016).
+    """
+
+    def __init__(
+        self,
+        margin: float = 1.0,
+        p: float = 2.0,
+        eps: float = 1e-6,
+        swap: bool = False,
+        *,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        if margin <= 0:
+            raise ValueError(f"TripletMarginLoss: margin must be > 0, got {margin}")
+        self.margin = margin
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """All three (N, D) or (D,)."""
+        return F.triplet_margin_loss(
+            anchor, positive, negative, self.margin, self.p, self.eps, self.swap,
+            reduction=self.reduction,
+        )  # fmt: skip
+
+
+class CosineSimilarity(Module):
+    """The cosine of the angle between vectors.
+
+    Args:
+        dim: The dimension that the vectors lie in.
+        eps: The least length.
+    """
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        self.dim = dim
+        self.eps = eps
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """a and b broadcast; the result lacks `dim`."""
+        return F.cosine_similarity(a, b, self.dim, self.eps)
+
+
+class PairwiseDistance(Module):
+    """The norm of a - b + eps over the last dimension.
+
+    Args:
+        p: The order of the norm.
+        eps: Added to each difference.
+        keepdim: Keep the last dimension with length 1.
+    """
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        self.norm = p
+        self.eps = eps
+        self.keepdim = keepdim
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """a and b (..., D) broadcast."""
+        return F.pairwise_distance(a, b, self.norm, self.eps, self.keepdim)

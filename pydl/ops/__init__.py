@@ -13,6 +13,7 @@ from .conv_transpose import *
 from .create import *
 from .cross_entropy import *
 from .diagonal import *
+from .distance import *
 from .extreme import *
 from .grids import *
 from .index import *

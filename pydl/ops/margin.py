@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from .activation import softplus
-from .arithmetic import clip, sqrt, square, where
+from .arithmetic import clip, minimum, sqrt, square, where
 from .checks import class_ids, need_floating, together
 from .create import arange
 from .cross_entropy import at_class
+from .distance import pairwise_distance
 from .index import gather
 from .loss import reduced, same_shape
 from .reduce import mean, sum
@@ -20,6 +21,7 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_soft_margin_loss",
     "soft_margin_loss",
+    "triplet_margin_loss",
 ]
 
 
@@ -140,6 +142,56 @@ def soft_margin_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> T
     """
     x, target = together("soft_margin_loss", x=x, target=target)
     return reduced("soft_margin_loss", softplus(-target * x, 1.0, 40.0), reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin + d(anchor, positive) - d(anchor, negative)), d being `pairwise_distance`.
+
+    Args:
+        anchor: (N, D) or (D,); one of the three is floating.
+        positive: what should be near; all three have as many dimensions and broadcast.
+        negative: what should be far.
+        margin: by how much farther, positive.
+        p: the order of the norm.
+        eps: added to each difference.
+        swap: take d(positive, negative) for d(anchor, negative) where it is less.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        A 0-d tensor; of the shape without D for "none".
+
+    Raises:
+        ValueError: the shapes do not fit, or margin is not positive.
+        TypeError: none is floating.
+
+    Derivative: twice.
+    Source: Balntas et al., "Learning local feature descriptors with triplets and shallow
+    convolutional neural networks" (2016), section 3 (swap: "anchor swap").
+    """
+    name = "triplet_margin_loss"
+    if margin <= 0:
+        raise ValueError(f"{name}: margin must be positive, got {margin}")
+    a, near, far = together(name, anchor=anchor, positive=positive, negative=negative)
+    if not a.ndim == near.ndim == far.ndim:
+        raise ValueError(
+            f"{name}: anchor {a.shape}, positive {near.shape} and negative {far.shape} differ in "
+            "dimensions"
+        )
+    behind = pairwise_distance(a, far, p, eps)
+    if swap:
+        behind = minimum(behind, pairwise_distance(near, far, p, eps))
+    loss = clip(margin + pairwise_distance(a, near, p, eps) - behind, min=0.0)
+    return reduced(name, loss, reduction)
 
 
 def multi_margin_loss(
