@@ -52,6 +52,7 @@ bool_ = DType("bool", 7, "bool", False, 0)
 
 DTYPES = (float32, float64, float16, bfloat16, int64, int32, uint8, bool_)
 __all__ = ["DType", "bfloat16", "bool_", "float16", "float32", "float64", "int32", "int64", "uint8"]
+HALVES = frozenset((float16, bfloat16))  # for storage: nothing is computed in them
 _BY_NUMPY = {t.numpy: t for t in DTYPES}
 
 
@@ -78,10 +79,53 @@ def promote(a: DType, b: DType) -> DType:
     return a if a.rank >= b.rank else b
 
 
-def of_scalar(value: Any, beside: DType) -> DType:
-    """The element type a Python number takes beside a tensor: the tensor's, if it can hold it."""
-    if isinstance(value, (bool, np.bool_)):
-        return beside
-    if isinstance(value, (int, np.integer)):
-        return int64 if beside is bool_ else beside
-    return beside if beside.is_floating else float32
+def result_type(*operands: Any) -> DType:
+    """The element type of an operation on tensors and Python numbers (PyTorch's rules).
+
+    Tensors with dimensions decide. A tensor of no dimensions counts only where its kind (bool,
+    integer, floating) is higher than theirs, and a number only where its kind is higher than that
+    of all tensors.
+
+    Args:
+        operands: tensors and numbers (bool, int, float), at least one.
+    """
+    number: DType | None = None
+    scalar: DType | None = None
+    array: DType | None = None
+    for x in operands:
+        if isinstance(x, (int, float)):
+            number = _promoted(_of_number(x), number)
+        elif x.ndim == 0:
+            scalar = _promoted(x.dtype, scalar)
+        else:
+            array = _promoted(x.dtype, array)
+    found = _over(array, _over(scalar, number))
+    if found is None:
+        raise TypeError("result_type: expected at least one operand")
+    return found
+
+
+def _of_number(x: float) -> DType:
+    if isinstance(x, bool):
+        return bool_
+    return int64 if isinstance(x, int) else float32
+
+
+def _promoted(a: DType, b: DType | None) -> DType:
+    return a if b is None or a is b else promote(a, b)
+
+
+def _over(high: DType | None, low: DType | None) -> DType | None:
+    """`high`, unless `low` is of a higher kind."""
+    if high is None or low is None:
+        return high or low
+    if not high.is_floating and (high is bool_ or low.is_floating):
+        return promote(high, low)
+    return high
+
+
+def wrapped(value: int, dtype: DType) -> int:
+    """An integer modulo the range of `dtype`, as C casts it."""
+    bits = 8 * dtype.itemsize
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if dtype is not uint8 and value >> (bits - 1) else value

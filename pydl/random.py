@@ -18,9 +18,8 @@ from .device import device as find_device
 from .dtypes import DType
 from .methods import method
 from .op import Op
-from .ops.create import empty, empty_like, tensor
+from .ops.create import empty, empty_like, ones, tensor
 from .ops.elementwise import broadcast_shapes
-from .ops.create import ones
 from .tensor import Tensor
 
 __all__ = [

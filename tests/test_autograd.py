@@ -507,7 +507,7 @@ def test_gradient_penalty_through_a_convolution(device: str) -> None:
 def test_numbers_and_types_mix_on_the_tape(device: str) -> None:
     x = leaf([1.0, 2.0], device)
     count = pydl.tensor([3, 4], device=device)
-    y = (x * count + 1) / 2 - True
+    y = (x * count + 1) / 2 + True
     y.sum().backward()
     assert x.grad.tolist() == [1.5, 2]
     assert y.dtype is pydl.float32

@@ -74,6 +74,40 @@ FORMULAS: dict[str, tuple[Any, tuple[float, ...], bool]] = {
     "sign": (lambda x: math.copysign(1, x), (), False),
     "exp": (math.exp, (), True),
     "log": (math.log, (), False),
+    "floor": (math.floor, (), False),
+    "ceil": (math.ceil, (), False),
+    "trunc": (math.trunc, (), False),
+    "round": (round, (), False),
+    "exp2": (lambda x: 2**x, (), True),
+    "expm1": (math.expm1, (), True),
+    "log1p": (math.log1p, (), False),
+    "log2": (math.log2, (), False),
+    "log10": (math.log10, (), False),
+    "rsqrt": (lambda x: 1 / math.sqrt(x), (), True),
+    "sin": (math.sin, (), False),
+    "cos": (math.cos, (), False),
+    "tan": (math.tan, (), True),
+    "asin": (math.asin, (), False),
+    "acos": (math.acos, (), False),
+    "atan": (math.atan, (), False),
+    "sinh": (math.sinh, (), False),
+    "cosh": (math.cosh, (), False),
+    "asinh": (math.asinh, (), False),
+    "acosh": (math.acosh, (), False),
+    "atanh": (math.atanh, (), False),
+    "erf": (math.erf, (), False),
+    "erfc": (math.erfc, (), False),
+    "logsigmoid": (lambda x: -math.log1p(math.exp(-x)), (), False),
+    "tanhshrink": (lambda x: x - math.tanh(x), (), False),
+    "mish": (lambda x: x * math.tanh(math.log1p(math.exp(x))), (), False),
+    "celu": (lambda x: x if x > 0 else 1.5 * math.expm1(x / 1.5), (1.5,), False),
+    "softsign": (lambda x: x / (1 + abs(x)), (), False),
+    "hardtanh": (lambda x: max(-0.5, min(x, 0.9)), (-0.5, 0.9), False),
+    "hardsigmoid": (lambda x: max(0.0, min(x + 3, 6)) / 6, (), False),
+    "hardswish": (lambda x: x * max(0.0, min(x + 3, 6)) / 6, (), False),
+    "hardshrink": (lambda x: x if abs(x) > 0.5 else 0.0, (0.5,), False),
+    "softshrink": (lambda x: max(0.0, abs(x) - 0.5) * math.copysign(1, x), (0.5,), False),
+    "threshold": (lambda x: x if x > 0.5 else -2.0, (0.5, -2.0), False),
     "sqrt": (math.sqrt, (), True),
     "square": (lambda x: x**2, (), False),
     "reciprocal": (lambda x: 1 / x, (), True),
@@ -90,7 +124,7 @@ FORMULAS: dict[str, tuple[Any, tuple[float, ...], bool]] = {
         False,
     ),
     "silu": (lambda x: x / (1 + math.exp(-x)), (), False),
-    "elu": (lambda x: x if x > 0 else 1.5 * math.expm1(x), (1.5,), False),
+    "elu": (lambda x: 1.25 * x if x > 0 else 1.5 * math.expm1(x), (1.5, 1.25), False),
     "softplus": (
         lambda x: x if 2 * x > 3.5 else math.log1p(math.exp(2 * x)) / 2,
         (2.0, 3.5),
@@ -99,13 +133,23 @@ FORMULAS: dict[str, tuple[Any, tuple[float, ...], bool]] = {
 }
 
 
+def points(name: str) -> Any:
+    if name in ("log", "log2", "log10", "sqrt", "rsqrt"):
+        return np.abs(POINTS)
+    if name == "acosh":
+        return np.abs(POINTS) + 1
+    if name in ("floor", "ceil", "trunc", "round"):
+        return POINTS + 0.01
+    return POINTS / (3 if name in ("asin", "acos", "atanh", "log1p") else 1)
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 def test_unary_is_the_formula_and_backward_its_derivative(name: str) -> None:
     f, p, takes_y = FORMULAS[name]
-    x = np.abs(POINTS) if name in ("log", "sqrt") else POINTS
+    x = points(name)
     y, gx = np.empty_like(x), np.empty_like(x)
     getattr(K, name)(x, y, *p)
-    np.testing.assert_allclose(y, [f(v) for v in x.tolist()], rtol=1e-14)
+    np.testing.assert_allclose(y, [f(v) for v in x.tolist()], rtol=3e-14)
 
     h = 1e-6
     slope = [(f(v + h) - f(v - h)) / (2 * h) for v in x.tolist()]
@@ -118,7 +162,7 @@ def test_unary_is_the_formula_and_backward_its_derivative(name: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_unary_in_short_types_is_float64_rounded(name: str, dtype: Any) -> None:
     _, p, _ = FORMULAS[name]
-    x = (np.abs(POINTS) if name in ("log", "sqrt") else POINTS).astype(dtype)
+    x = points(name).astype(dtype)
     y, exact = np.empty_like(x), np.empty(x.shape)
     getattr(K, name)(x, y, *p)
     getattr(K, name)(x.astype(np.float64), exact, *p)
@@ -135,7 +179,19 @@ def test_unary_in_short_types_is_float64_rounded(name: str, dtype: Any) -> None:
         ("sign", (), (0, -INF, NAN), (0, -1, 0), (0, 0, 0)),
         ("step", (), (0, 1e-9, NAN), (0, 1, 0), (0, 0, 0)),
         ("leaky_relu", (0.5,), (0, -INF), (0, -INF), (0.5, 0.5)),
-        ("elu", (2,), (0, -INF), (0, -2), (2, 0)),
+        ("elu", (2, 1), (0, -INF), (0, -2), (2, 0)),
+        ("celu", (2,), (0, -INF), (0, -2), (1, 0)),
+        ("hardtanh", (-1, 2), (-1, 2, 3, NAN), (-1, 2, 2, NAN), (0, 0, 0, 0)),
+        ("hardsigmoid", (), (-3, 3, INF, NAN), (0, 1, 1, NAN), (0, 0, 0, 0)),
+        ("hardswish", (), (-3, 3, INF), (0, 3, INF), (0, 1, 1)),
+        ("hardshrink", (0.5,), (0.5, -0.5, -INF, NAN), (0, 0, -INF, NAN), (0, 0, 1, 0)),
+        ("softshrink", (0.5,), (0.5, -0.5, -INF, NAN), (0, 0, -INF, NAN), (0, 0, 1, 0)),
+        ("threshold", (1, 5), (1, 2, NAN), (5, 2, NAN), (0, 1, 1)),
+        ("round", (), (0.5, 1.5, -2.5), (0, 2, -2), (0, 0, 0)),
+        ("mish", (), (-1000, 1000), (0, 1000), (0, 1)),
+        ("logsigmoid", (), (-1000, 1000), (-1000, 0), (1, 0)),
+        ("erfc", (), (6, -INF), (2.1519736712498913e-17, 2), None),
+        ("rsqrt", (), (0, INF, -1), (INF, 0, NAN), None),
         ("log", (), (0, -1, INF), (-INF, NAN, INF), (INF, -1, 0)),
         ("softplus", (1, 20), (20, 21, -INF, 1000), (20 + 2.061153620314381e-9, 21, 0, 1000), None),
         ("softplus", (1, 0), (0, 0.5), (math.log(2), 0.5), (0.5, 1)),
@@ -180,10 +236,19 @@ def test_binary_broadcasts_and_nan_wins() -> None:
         np.testing.assert_array_equal(binary(name, f64(NAN, 1), f64(NAN, 2), bool), want)
 
 
-def test_integers_truncate_wrap_and_never_fail() -> None:
-    a = np.array([7, -7, 7, -7, 5, -(2**63)])
-    b = np.array([2, 2, -2, -2, 0, -1])
-    np.testing.assert_array_equal(binary("div", a, b), [3, -3, -3, 3, 0, -(2**63)])
+def test_integers_truncate_and_wrap() -> None:
+    a = np.array([7, -7, 7, -7, -(2**63)])
+    b = np.array([2, 2, -2, -2, -1])
+    np.testing.assert_array_equal(binary("div", a, b), [3, -3, -3, 3, -(2**63)])
+    np.testing.assert_array_equal(binary("floor_divide", a, b), [3, -4, -4, 3, -(2**63)])
+    np.testing.assert_array_equal(binary("fmod", a, b), [1, -1, 1, -1, 0])
+    np.testing.assert_array_equal(binary("remainder", a, b), [1, 1, -1, -1, 0])
+    for name in ("div", "fmod", "remainder", "floor_divide"):
+        with pytest.raises(ZeroDivisionError, match="b holds 0"):
+            binary(name, a, 0 * b)
+    a, b = np.array([1, 1, -8, -8, 3]), np.array([3, 64, 2, -1, -1])
+    np.testing.assert_array_equal(binary("bitwise_left_shift", a, b), [8, 0, -32, 0, 0])
+    np.testing.assert_array_equal(binary("bitwise_right_shift", a, b), [0, 0, -2, -1, 0])
     a, b = np.array([2, 2, -1, -1, 0, 1, 5]), np.array([10, -1, -3, -2, -1, -9, 0])
     np.testing.assert_array_equal(binary("pow", a, b), [1024, 0, -1, 1, 0, 1, 1])
     u8 = np.array([200, 3], np.uint8)

@@ -23,12 +23,16 @@ from pydl import Tensor, _native, ops, random
 from pydl.autograd import grad
 from pydl.backends import numpy as oracle
 from pydl.op import Op
-from pydl.ops.arithmetic import Comparison
-from pydl.ops.elementwise import Binary, PiecewiseLinear, Unary
+from pydl.ops.comparison import Comparison
+from pydl.ops.elementwise import Activation, Binary, PiecewiseLinear, Unary
 from pydl.ops.extreme import Extreme
+from pydl.ops.logic import Bitwise
 from pydl.ops.scan import Scan
 
-ABSTRACT = {Unary, PiecewiseLinear, Binary, Comparison, Extreme, Scan}
+ABSTRACT = {
+    *(Unary, Activation, PiecewiseLinear, Binary, Bitwise, Comparison),
+    *(Extreme, Scan),
+}
 
 
 def subclasses(cls: type[Op]) -> Iterator[type[Op]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import pydl
+import pydl.nn.functional as F
 from pydl import Tensor, dtypes, ops
 
 A = np.array([[1.5, -2.0, 0.5], [4.0, 0.25, -1.0]], np.float32)
@@ -95,6 +96,7 @@ def test_method(name: str, device: str) -> None:
 OPERATORS = [
     operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.lt,
     operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
+    operator.floordiv, operator.mod,
 ]  # fmt: skip
 
 
@@ -102,12 +104,34 @@ OPERATORS = [
 def test_operators_on_both_sides(op: Any, device: str) -> None:
     a = np.abs(A)
     x = pydl.tensor(a, device=device)
-    for other in (2.0, 3, 0.5, True):
+    for other in (2.0, 3, 0.5) if op is operator.sub else (2.0, 3, 0.5, True):
         number = np.float32(other)
         np.testing.assert_allclose(op(x, other).numpy(), op(a, number), rtol=1e-6)
         np.testing.assert_allclose(op(other, x).numpy(), op(number, a), rtol=1e-6)
     y = pydl.tensor(a[::-1], device=device)
     np.testing.assert_allclose(op(x, y).numpy(), op(a, a[::-1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "op", [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
+)
+def test_bit_operators_on_both_sides(op: Any, device: str) -> None:
+    a, b = np.array([5, 2, 7]), np.array([1, 3, 0])
+    x, y = (pydl.tensor(v, device=device) for v in (a, b))
+    assert op(x, y).tolist() == op(a, b).tolist()
+    assert op(x, 3).tolist() == op(a, 3).tolist()
+    assert op(6, x).tolist() == op(6, a).tolist()
+    assert (~x).tolist() == (~a).tolist()
+    if op not in (operator.lshift, operator.rshift):
+        assert op(x > 2, y > 0).tolist() == op(a > 2, b > 0).tolist()
+        assert op(True, x > 2).dtype is pydl.bool_
+        assert (~(x > 2)).tolist() == (a <= 2).tolist()
+
+
+def test_comparison_with_what_is_no_number(device: str) -> None:
+    x = pydl.ones(2, device=device)
+    assert (x == None) is False  # noqa: E711 - that it may be asked
+    assert x != "1"
 
 
 def test_comparison_makes_a_tensor_and_hash_is_identity(device: str) -> None:
@@ -135,8 +159,31 @@ def test_promotion_of_two_tensors(a: str, b: str, want: str) -> None:
     for left, right in ((a, b), (b, a)):
         x = pydl.tensor([1, 0], dtype=by_name(left), device="numpy")
         y = pydl.tensor([1, 1], dtype=by_name(right), device="numpy")
-        assert (x + y).dtype.name == want
+        assert dtypes.result_type(x, y).name == want
+        if want == "float16":
+            with pytest.raises(TypeError, match=r"^add: float16 is for storage"):
+                x + y
+        else:
+            assert (x + y).dtype.name == want
     assert dtypes.promote(pydl.float16, pydl.bfloat16) is pydl.float32
+
+
+def test_tensors_without_dimensions_give_way(device: str) -> None:
+    """Those with dimensions decide, unless the kind of the other is higher."""
+
+    def zeros(dtype: dtypes.DType, *shape: int) -> pydl.Tensor:
+        return pydl.zeros(shape, dtype=dtype, device=device)
+
+    for array, scalar, want in (
+        (pydl.int32, pydl.int64, pydl.int32), (pydl.uint8, pydl.int64, pydl.uint8),
+        (pydl.bool_, pydl.uint8, pydl.uint8), (pydl.int64, pydl.float32, pydl.float32),
+        (pydl.float32, pydl.int64, pydl.float32),
+    ):  # fmt: skip
+        assert (zeros(array, 2) + zeros(scalar)).dtype is want
+        assert (zeros(scalar) + zeros(array, 0)).dtype is want
+    assert (zeros(pydl.int32) + zeros(pydl.uint8)).dtype is pydl.int32
+    assert (zeros(pydl.uint8) + 7).dtype is pydl.uint8
+    assert (zeros(pydl.uint8, 2) - 1).tolist() == [255, 255]
 
 
 def test_numbers_take_the_type_of_the_tensor(device: str) -> None:
@@ -164,9 +211,13 @@ def test_numbers_take_the_type_of_the_tensor(device: str) -> None:
 
 def test_what_integers_cannot_do(device: str) -> None:
     i = pydl.tensor([1, 2], device=device)
-    for name in ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sign", "reciprocal"):
+    for name in ("elu", "gelu", "silu"):
         with pytest.raises(TypeError, match=f"^{name}: expected a floating tensor, got int64"):
-            getattr(i, name)()
+            getattr(F, name)(i)
+    for name in ("exp", "log", "sqrt", "tanh", "sigmoid", "sin", "reciprocal"):
+        assert getattr(i, name)().dtype is pydl.float32
+    for name in ("relu", "sign", "abs", "square", "floor"):
+        assert getattr(i, name)().dtype is pydl.int64
     with pytest.raises(TypeError, match=r"^mean: x is int64, expected float32"):
         i.mean()
 

@@ -82,10 +82,42 @@ bool broadcast(const Array* const (&in)[kInputs], const Array& out, Strided<kInp
   call.wrong_value(text + " do not broadcast to out " + shape_string(out.shape));
 }
 
-void binary(const char* name, BinaryOp op, bool is_bool, const Array& a, const Array& b,
+DTypes types_of(int domain) {
+  DTypes types = 0;
+  if ((domain & kOfFloats) != 0) types |= bit(DType::kF32);
+  if ((domain & kOfIntegers) != 0) types |= kIntegers;
+  if (domain == kOfAll || domain == kOfBits) types |= bit(DType::kBool);
+  return types;
+}
+
+bool divides(BinaryOp op) {
+  return op == BinaryOp::kDiv || op == BinaryOp::kFmod || op == BinaryOp::kRemainder ||
+         op == BinaryOp::kFloorDivide;
+}
+
+template <class T>
+bool holds_zero(const Array& x) {
+  const T* at = static_cast<const T*>(x.data);
+  bool found = false;
+  for (int64_t i = 0; i < x.size; ++i) found |= at[i] == 0;  // no early exit: it runs in vectors
+  return found;
+}
+
+// An integer divided by 0. Not while a plan records: replay could not check.
+void refuse_zeros(const char* name, const Array& b) {
+  if ((bit(b.dtype) & kIntegers) == 0 || recording_plan() != nullptr) return;
+  const bool found = b.dtype == DType::kI64   ? holds_zero<int64_t>(b)
+                     : b.dtype == DType::kI32 ? holds_zero<int32_t>(b)
+                                              : holds_zero<uint8_t>(b);
+  if (!found) return;
+  PyErr_Format(PyExc_ZeroDivisionError, "%s: b holds 0 (integers)", name);
+  throw py::error_already_set();
+}
+
+void binary(const char* name, BinaryOp op, bool is_bool, int domain, const Array& a, const Array& b,
             const Array& out) {
   Call call(name);
-  call.need("a", a, kNumbers);
+  call.need("a", a, types_of(domain));
   call.same_dtype("b", b, "a", a);
   BinaryArgs args;
   args.op = static_cast<int32_t>(op);
@@ -109,6 +141,7 @@ void binary(const char* name, BinaryOp op, bool is_bool, const Array& a, const A
     dims.copy_strides(0, args.a_stride);
     dims.copy_strides(1, args.b_stride);
   }
+  if (divides(op)) refuse_zeros(name, b);
   call.allow_in_place();
   call.run(cpu_table().binary, args);
 }
@@ -133,6 +166,14 @@ void where(const Array& cond, const Array& a, const Array& b, const Array& out) 
   call.run(cpu_table().where, args);
 }
 
+py::list names_of(DTypes types) {
+  py::list names;
+  for (int i = 0; i < kDTypeCount; ++i) {
+    if ((types & (1u << i)) != 0) names.append(kDTypeName[i]);
+  }
+  return names;
+}
+
 // ---- registration ------------------------------------------------------------------------------
 
 void bind_unary(py::module_& m, const char* name, const char* back, UnaryOp op, char saved) {
@@ -152,11 +193,11 @@ void bind_unary(py::module_& m, const char* name, const char* back, UnaryOp op, 
       doc.c_str());
 }
 
-void bind_binary(py::module_& m, const char* name, BinaryOp op, bool is_bool) {
+void bind_binary(py::module_& m, const char* name, BinaryOp op, bool is_bool, int domain) {
   m.def(
       name,
-      [name, op, is_bool](const Array& a, const Array& b, const Array& out) {
-        binary(name, op, is_bool, a, b, out);
+      [name, op, is_bool, domain](const Array& a, const Array& b, const Array& out) {
+        binary(name, op, is_bool, domain, a, b, out);
       },
       py::arg("a"), py::arg("b"), py::arg("out"));
 }
@@ -164,19 +205,22 @@ void bind_binary(py::module_& m, const char* name, BinaryOp op, bool is_bool) {
 }  // namespace
 
 void bind_elementwise(py::module_& m) {
-  py::list unary_names, binary_names;
+  py::list unary_names;
+  py::dict binary_types;
 #define PYDL_BIND(name, Struct, saved)                                \
   bind_unary(m, #name, #name "_backward", UnaryOp::k##Struct, saved); \
   unary_names.append(#name);
   PYDL_UNARY_OPS(PYDL_BIND)
 #undef PYDL_BIND
-#define PYDL_BIND(name, Struct, is_bool)               \
-  bind_binary(m, #name, BinaryOp::k##Struct, is_bool); \
-  binary_names.append(#name);
+#define PYDL_BIND(name, Struct, is_bool, domain)               \
+  bind_binary(m, #name, BinaryOp::k##Struct, is_bool, domain); \
+  binary_types[#name] = py::make_tuple(names_of(types_of(domain)), is_bool);
   PYDL_BINARY_OPS(PYDL_BIND)
 #undef PYDL_BIND
   m.def("unary_ops", [unary_names] { return unary_names.attr("copy")(); });
-  m.def("binary_ops", [binary_names] { return binary_names.attr("copy")(); });
+  m.def(
+      "binary_ops", [binary_types] { return binary_types.attr("copy")(); },
+      "By name: the element types that it takes, and whether the result is bool.");
   m.def("where", where, py::arg("cond"), py::arg("a"), py::arg("b"), py::arg("out"));
 }
 

@@ -1,28 +1,10 @@
 // Elementwise kernels: unary, unary_backward, binary with broadcasting, where. The formulas are in
-// ops/unary.h and ops/binary.h; this file has only the loops.
+// ops/unary.h, ops/activation.h and ops/binary.h; this file has only the loops.
 #include "core/args/elementwise.h"
 
-#include <math.h>
-#include <string.h>
-
+#include "cpu/by_lane.h"
 #include "cpu/kernels_isa.h"
-#include "cpu/vec.h"
-
-namespace pydl {
-namespace PYDL_ISA {
-
-// Lane by lane: powf's special cases are the C standard's.
-inline Vec pow(Vec a, Vec b) {
-  float x[kWidth], y[kWidth];
-  store(x, a);
-  store(y, b);
-  for (int64_t i = 0; i < kWidth; ++i) x[i] = ::powf(x[i], y[i]);
-  return load(x);
-}
-
-}  // namespace PYDL_ISA
-}  // namespace pydl
-
+#include "ops/activation.h"
 #include "ops/binary.h"
 #include "ops/unary.h"
 
@@ -178,11 +160,36 @@ struct ResultOf<true, T> {
   using Type = uint8_t;
 };
 
+// The functions of one operation; null where the element type is none of its domain.
+template <class Op, int kDomain, bool kIsBool, Walk kA, Walk kB>
+constexpr BlockFn f32_entry() {
+  if constexpr ((kDomain & kOfFloats) != 0) {
+    return &f32_block<Op, typename ResultOf<kIsBool, float>::Type, kA, kB>;
+  } else {
+    return nullptr;
+  }
+}
+template <class Op, int kDomain, bool kIsBool, class T>
+constexpr BlockFn whole_entry() {
+  if constexpr ((kDomain & kOfIntegers) != 0) {
+    return &whole_block<Op, T, typename ResultOf<kIsBool, T>::Type>;
+  } else {
+    return nullptr;
+  }
+}
+template <class Op, int kDomain>
+constexpr BlockFn bool_entry() {
+  if constexpr (kDomain == kOfAll || kDomain == kOfBits) {
+    return &whole_block<AsBool<Op>, uint8_t, uint8_t>;
+  } else {
+    return nullptr;
+  }
+}
+
 template <Walk kA, Walk kB>
 BlockFn f32_fn(int32_t op) {
   static constexpr BlockFn kTable[] = {
-#define PYDL_ENTRY(name, Struct, is_bool) \
-  &f32_block<Struct, ResultOf<is_bool, float>::Type, kA, kB>,
+#define PYDL_ENTRY(name, Struct, is_bool, domain) f32_entry<Struct, domain, is_bool, kA, kB>(),
       PYDL_BINARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
   };
@@ -192,8 +199,7 @@ BlockFn f32_fn(int32_t op) {
 template <class T>
 BlockFn whole_fn(int32_t op) {
   static constexpr BlockFn kTable[] = {
-#define PYDL_ENTRY(name, Struct, is_bool) \
-  &whole_block<Struct, T, typename ResultOf<is_bool, T>::Type>,
+#define PYDL_ENTRY(name, Struct, is_bool, domain) whole_entry<Struct, domain, is_bool, T>(),
       PYDL_BINARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
   };
@@ -202,7 +208,7 @@ BlockFn whole_fn(int32_t op) {
 
 BlockFn bool_fn(int32_t op) {
   static constexpr BlockFn kTable[] = {
-#define PYDL_ENTRY(name, Struct, is_bool) &whole_block<AsBool<Struct>, uint8_t, uint8_t>,
+#define PYDL_ENTRY(name, Struct, is_bool, domain) bool_entry<Struct, domain>(),
       PYDL_BINARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
   };
@@ -210,7 +216,7 @@ BlockFn bool_fn(int32_t op) {
 }
 
 constexpr bool kIsBool[] = {
-#define PYDL_ENTRY(name, Struct, is_bool) is_bool,
+#define PYDL_ENTRY(name, Struct, is_bool, domain) is_bool,
     PYDL_BINARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
 };

@@ -1,10 +1,11 @@
 // Every elementwise function of one argument: the formula and its derivative beside it. A formula
-// is a template over V, so that Vec (CPU) and float (CUDA) share it. p0, p1 are parameters.
+// is a template over V, so that Vec (CPU) and float (CUDA) share it. p0, p1 are parameters. The
+// activations of networks are in ops/activation.h.
 //
 // To add one: a struct here, its name in ops/unary_list.h, a block in pydl/ops/, two lines in
-// pydl/backends/numpy.py, one OpCase.
+// pydl/backends/numpy/elementwise.py, one OpCase.
 #pragma once
-#include "ops/math.h"
+#include "ops/trigonometry.h"
 #include "ops/unary_list.h"
 
 namespace pydl {
@@ -67,92 +68,123 @@ struct Clip {
   PYDL_DERIVATIVE(x, p0, p1) { return select((p0 <= x) & (x <= p1), set1(1.0f), set1(0.0f)); }
 };
 
-// 1 where x > 0.
-struct Step {
-  PYDL_FORWARD(x, p0, p1) { return select(x > set1(0.0f), set1(1.0f), set1(0.0f)); }
+struct Floor {
+  PYDL_FORWARD(x, p0, p1) { return floor(x); }
   PYDL_DERIVATIVE(x, p0, p1) { return set1(0.0f); }
 };
 
-// max(0, x); NaN stays. Nair and Hinton (2010). The derivative at 0 is 0.
-struct Relu {
-  PYDL_FORWARD(x, p0, p1) { return max(set1(0.0f), x); }
-  PYDL_DERIVATIVE(y, p0, p1) { return select(y <= set1(0.0f), set1(0.0f), set1(1.0f)); }
+struct Ceil {
+  PYDL_FORWARD(x, p0, p1) { return ceil(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(0.0f); }
 };
 
-// x > 0 ? x : p0 x. Maas, Hannun and Ng (2013).
-struct LeakyRelu {
-  PYDL_FORWARD(x, p0, p1) { return select(x > set1(0.0f), x, p0 * x); }
-  PYDL_DERIVATIVE(x, p0, p1) { return select(x > set1(0.0f), set1(1.0f), p0); }
+struct Trunc {
+  PYDL_FORWARD(x, p0, p1) { return trunc(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(0.0f); }
 };
 
-// 1 / (1 + e^-x).
-struct Sigmoid {
-  PYDL_FORWARD(x, p0, p1) { return sigmoid(x); }
-  PYDL_DERIVATIVE(y, p0, p1) { return y * (set1(1.0f) - y); }
+// To the nearest whole number, ties to even.
+struct Round {
+  PYDL_FORWARD(x, p0, p1) { return round(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(0.0f); }
 };
 
-struct Tanh {
-  PYDL_FORWARD(x, p0, p1) { return tanh(x); }
-  PYDL_DERIVATIVE(y, p0, p1) { return fma(neg(y), y, set1(1.0f)); }
+struct Rsqrt {
+  PYDL_FORWARD(x, p0, p1) { return set1(1.0f) / sqrt(x); }
+  PYDL_DERIVATIVE(y, p0, p1) { return set1(-0.5f) * y * y * y; }
 };
 
-// x Phi(x), Phi the normal distribution function. Hendrycks and Gimpel, arXiv:1606.08415.
-struct Gelu {
-  PYDL_FORWARD(x, p0, p1) {
-    V e;
-    const V tail = normal_tail(abs(x), &e);
-    return x * select(x < set1(0.0f), tail, set1(1.0f) - tail);
-  }
-  // Phi(x) + x phi(x), phi(x) = e^(-x^2/2) / sqrt(2 pi)
+struct Exp2 {
+  PYDL_FORWARD(x, p0, p1) { return exp2(x); }
+  PYDL_DERIVATIVE(y, p0, p1) { return y * set1(0.693147182f); }
+};
+
+struct Expm1 {
+  PYDL_FORWARD(x, p0, p1) { return expm1(x); }
+  PYDL_DERIVATIVE(y, p0, p1) { return y + set1(1.0f); }
+};
+
+struct Log1p {
+  PYDL_FORWARD(x, p0, p1) { return log1p(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / (set1(1.0f) + x); }
+};
+
+struct Log2 {
+  PYDL_FORWARD(x, p0, p1) { return log2(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.44269502f) / x; }
+};
+
+struct Log10 {
+  PYDL_FORWARD(x, p0, p1) { return log10(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(0.434294492f) / x; }
+};
+
+struct Sin {
+  PYDL_FORWARD(x, p0, p1) { return sin(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return cos(x); }
+};
+
+struct Cos {
+  PYDL_FORWARD(x, p0, p1) { return cos(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return neg(sin(x)); }
+};
+
+struct Tan {
+  PYDL_FORWARD(x, p0, p1) { return tan(x); }
+  PYDL_DERIVATIVE(y, p0, p1) { return fma(y, y, set1(1.0f)); }
+};
+
+struct Asin {
+  PYDL_FORWARD(x, p0, p1) { return asin(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / sqrt((set1(1.0f) - x) * (set1(1.0f) + x)); }
+};
+
+struct Acos {
+  PYDL_FORWARD(x, p0, p1) { return acos(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(-1.0f) / sqrt((set1(1.0f) - x) * (set1(1.0f) + x)); }
+};
+
+struct Atan {
+  PYDL_FORWARD(x, p0, p1) { return atan(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / fma(x, x, set1(1.0f)); }
+};
+
+struct Sinh {
+  PYDL_FORWARD(x, p0, p1) { return sinh(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return cosh(x); }
+};
+
+struct Cosh {
+  PYDL_FORWARD(x, p0, p1) { return cosh(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return sinh(x); }
+};
+
+struct Asinh {
+  PYDL_FORWARD(x, p0, p1) { return asinh(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / sqrt(fma(x, x, set1(1.0f))); }
+};
+
+struct Acosh {
+  PYDL_FORWARD(x, p0, p1) { return acosh(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / sqrt((x - set1(1.0f)) * (x + set1(1.0f))); }
+};
+
+struct Atanh {
+  PYDL_FORWARD(x, p0, p1) { return atanh(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / ((set1(1.0f) - x) * (set1(1.0f) + x)); }
+};
+
+// The derivative is 2 / sqrt(pi) e^(-x^2).
+struct Erf {
+  PYDL_FORWARD(x, p0, p1) { return erf(x); }
   PYDL_DERIVATIVE(x, p0, p1) {
-    V e;
-    const V tail = normal_tail(abs(x), &e);
-    const V cdf = select(x < set1(0.0f), tail, set1(1.0f) - tail);
-    return fma(x * e, set1(0.398942280f), cdf);
+    return set1(1.12837923f) * exp_minus_square(min(set1(20.0f), abs(x)), 1.0f);
   }
 };
 
-// x / 2 (1 + tanh u) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3). Same paper.
-struct GeluTanh {
-  PYDL_FORWARD(x, p0, p1) {
-    const V u2 = x * fma(x * x, set1(0.0713548162726f), set1(1.59576912161f));
-    return x * sigmoid(u2);
-  }
-  // s + x s (1 - s) (2 u)'; 0 or 1 outside of [-12, 12], where x^2 must not overflow
-  PYDL_DERIVATIVE(x, p0, p1) {
-    const V c = clamp(x, -12.0f, 12.0f), z = c * c;
-    const V s = sigmoid(c * fma(z, set1(0.0713548162726f), set1(1.59576912161f)));
-    const V du = fma(z, set1(0.214064448818f), set1(1.59576912161f));
-    return fma(c * s * (set1(1.0f) - s), du, s);
-  }
-};
-
-// x sigmoid(x). Elfwing, Uchibe and Doya, arXiv:1702.03118.
-struct Silu {
-  PYDL_FORWARD(x, p0, p1) { return x / (set1(1.0f) + exp(neg(x))); }
-  PYDL_DERIVATIVE(x, p0, p1) {
-    const V s = sigmoid(x);
-    return s * fma(x, set1(1.0f) - s, set1(1.0f));
-  }
-};
-
-// x > 0 ? x : p0 (e^x - 1). Clevert, Unterthiner and Hochreiter, arXiv:1511.07289.
-struct Elu {
-  PYDL_FORWARD(x, p0, p1) { return select(x > set1(0.0f), x, p0 * expm1(clamp(x, -30.0f, 0.0f))); }
-  PYDL_DERIVATIVE(x, p0, p1) { return select(x > set1(0.0f), set1(1.0f), p0 * exp(x)); }
-};
-
-// log(1 + e^(p0 x)) / p0; x itself where p0 x > p1. Glorot, Bordes and Bengio (2011).
-struct Softplus {
-  PYDL_FORWARD(x, p0, p1) {
-    const V z = p0 * x;
-    const V y = (max(set1(0.0f), z) + log1p_unit(exp(neg(abs(z))))) / p0;
-    return select(z > p1, x, y);
-  }
-  PYDL_DERIVATIVE(x, p0, p1) {
-    const V z = p0 * x;
-    return select(z > p1, set1(1.0f), sigmoid(z));
-  }
+struct Erfc {
+  PYDL_FORWARD(x, p0, p1) { return erfc(x); }
+  PYDL_DERIVATIVE(x, p0, p1) { return neg(Erf::derivative(x, p0, p1)); }
 };
 
 #undef PYDL_FORWARD

@@ -1,25 +1,44 @@
 """Activation functions as modules; the functions themselves are in pydl.nn.functional.
 
-`inplace` is accepted for code from PyTorch; the result is always a new tensor.
+`inplace` is accepted for code from PyTorch and changes nothing: the result is always a new tensor.
 """
 
 from __future__ import annotations
 
+from .. import ops
+from ..device import Device
+from ..dtypes import DType, float32
 from ..tensor import Tensor
 from . import functional as F
-from .module import Module
+from .module import Module, Parameter
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
+    "Mish",
+    "PReLU",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
@@ -37,7 +56,25 @@ class ReLU(Module):
         return F.relu(x)
 
     def extra_repr(self) -> str:
-        """Only what is not the default."""
+        """The options."""
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU6(Module):
+    """min(max(x, 0), 6).
+
+    Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10 (2010).
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.relu6(x)
+
+    def extra_repr(self) -> str:
+        """The options."""
         return "inplace=True" if self.inplace else ""
 
 
@@ -57,8 +94,44 @@ class LeakyReLU(Module):
         return F.leaky_relu(x, self.negative_slope)
 
     def extra_repr(self) -> str:
-        """The slope."""
+        """The options."""
         return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+
+
+class PReLU(Module):
+    """x where x > 0, weight * x elsewhere; the weight is learnt.
+
+    Args:
+        num_parameters: slopes, one for all or one for each of the C channels.
+        init: what they start as.
+        device: where they live.
+        dtype: their element type.
+
+    Source: He et al., Delving Deep into Rectifiers (2015), eq. 1.
+    """
+
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: str | Device = "cpu",
+        dtype: DType = float32,
+    ) -> None:
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(ops.full((num_parameters,), init, dtype=dtype, device=device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, ...), or of any shape with one slope."""
+        return F.prelu(x, self.weight)
+
+    def reset_parameters(self) -> None:
+        """Starts again."""
+        self.weight.fill_(self.init)
+
+    def extra_repr(self) -> str:
+        """The number of slopes."""
+        return f"num_parameters={self.num_parameters}"
 
 
 class ELU(Module):
@@ -77,7 +150,44 @@ class ELU(Module):
         return F.elu(x, self.alpha)
 
     def extra_repr(self) -> str:
-        """The scale."""
+        """The options."""
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class SELU(Module):
+    """scale * elu(x, alpha), with constants that keep mean 0 and variance 1.
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks (2017), eq. 2.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.selu(x)
+
+    def extra_repr(self) -> str:
+        """The options."""
+        return "inplace=True" if self.inplace else ""
+
+
+class CELU(Module):
+    """x where x > 0, alpha * (exp(x / alpha) - 1) elsewhere.
+
+    Source: Barron, Continuously Differentiable Exponential Linear Units (2017), eq. 2.
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.celu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        """The options."""
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
 
@@ -96,7 +206,25 @@ class SiLU(Module):
         return F.silu(x)
 
     def extra_repr(self) -> str:
-        """Only what is not the default."""
+        """The options."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Mish(Module):
+    """x * tanh(log(1 + exp(x))).
+
+    Source: Misra, Mish: A Self Regularized Non-Monotonic Activation Function (2019), eq. 1.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.mish(x)
+
+    def extra_repr(self) -> str:
+        """The options."""
         return "inplace=True" if self.inplace else ""
 
 
@@ -116,24 +244,52 @@ class GELU(Module):
         return F.gelu(x, approximate=self.approximate)
 
     def extra_repr(self) -> str:
-        """Which formula."""
+        """The options."""
         return f"approximate={self.approximate!r}"
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 3.10.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """x of any shape."""
         return F.sigmoid(x)
 
 
+class LogSigmoid(Module):
+    """log(sigmoid(x)).
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 3.10.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.logsigmoid(x)
+
+
 class Tanh(Module):
-    """tanh(x)."""
+    """tanh(x).
+
+    Source: LeCun et al., Efficient BackProp (1998), section 4.4.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """x of any shape."""
         return F.tanh(x)
+
+
+class Tanhshrink(Module):
+    """x - tanh(x).
+
+    Source: torch.nn.Tanhshrink.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.tanhshrink(x)
 
 
 class Softplus(Module):
@@ -152,14 +308,158 @@ class Softplus(Module):
         return F.softplus(x, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
-        """Both numbers."""
+        """The options."""
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Softmax(Module):
-    """exp(x) / sum(exp(x)) along one dimension, which must be named."""
+class Softsign(Module):
+    """x / (1 + |x|).
 
-    def __init__(self, dim: int) -> None:
+    Source: Turian, Bergstra and Bengio, Quadratic Features and Deep Architectures for Chunking
+    (2009).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.softsign(x)
+
+
+class Softshrink(Module):
+    """x moved towards 0 by lambd, 0 where |x| <= lambd.
+
+    Source: Donoho, De-Noising by Soft-Thresholding (1995), eq. 4.
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        self.lambd = lambd
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.softshrink(x, self.lambd)
+
+    def extra_repr(self) -> str:
+        """The options."""
+        return f"{self.lambd}"
+
+
+class Hardshrink(Module):
+    """x where |x| > lambd, 0 elsewhere.
+
+    Source: Donoho and Johnstone, Ideal Spatial Adaptation by Wavelet Shrinkage (1994).
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        self.lambd = lambd
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.hardshrink(x, self.lambd)
+
+    def extra_repr(self) -> str:
+        """The options."""
+        return f"{self.lambd}"
+
+
+class Hardtanh(Module):
+    """x limited to [min_val, max_val].
+
+    Source: Collobert, Large Scale Machine Learning (2004), section 5.3.
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        if min_val >= max_val:
+            raise ValueError(f"Hardtanh: min_val {min_val} is not below max_val {max_val}")
+        self.min_val = min_val
+        self.max_val = max_val
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.hardtanh(x, self.min_val, self.max_val)
+
+    def extra_repr(self) -> str:
+        """The options."""
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (
+            ", inplace=True" if self.inplace else ""
+        )
+
+
+class Hardsigmoid(Module):
+    """min(max(x + 3, 0), 6) / 6.
+
+    Source: Howard et al., Searching for MobileNetV3 (2019), section 5.2.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.hardsigmoid(x)
+
+
+class Hardswish(Module):
+    """x * min(max(x + 3, 0), 6) / 6.
+
+    Source: Howard et al., Searching for MobileNetV3 (2019), section 5.2.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.hardswish(x)
+
+
+class Threshold(Module):
+    """x where x > threshold, `value` elsewhere.
+
+    Source: torch.nn.Threshold.
+    """
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        self.threshold = threshold
+        self.value = value
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.threshold(x, self.threshold, self.value)
+
+    def extra_repr(self) -> str:
+        """The options."""
+        return f"threshold={self.threshold}, value={self.value}" + (
+            ", inplace=True" if self.inplace else ""
+        )
+
+
+class GLU(Module):
+    """The first half of x along `dim` times the sigmoid of the second.
+
+    Source: Dauphin et al., Language Modeling with Gated Convolutional Networks (2017), eq. 1.
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.glu(x, self.dim)
+
+    def extra_repr(self) -> str:
+        """The options."""
+        return f"dim={self.dim}"
+
+
+class Softmax(Module):
+    """exp(x) / sum(exp(x)) along one dimension, which is better named (see `pydl.softmax`).
+
+    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs
+    (1990).
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
         self.dim = dim
 
     def forward(self, x: Tensor) -> Tensor:
@@ -167,14 +467,17 @@ class Softmax(Module):
         return F.softmax(x, self.dim)
 
     def extra_repr(self) -> str:
-        """The dimension."""
+        """The options."""
         return f"dim={self.dim}"
 
 
 class LogSoftmax(Module):
-    """x - log(sum(exp(x))) along one dimension, which must be named."""
+    """x - log(sum(exp(x))) along one dimension, which is better named (see `pydl.softmax`).
 
-    def __init__(self, dim: int) -> None:
+    Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 6.2.2.3.
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
         self.dim = dim
 
     def forward(self, x: Tensor) -> Tensor:
@@ -182,5 +485,23 @@ class LogSoftmax(Module):
         return F.log_softmax(x, self.dim)
 
     def extra_repr(self) -> str:
-        """The dimension."""
+        """The options."""
+        return f"dim={self.dim}"
+
+
+class Softmin(Module):
+    """softmax(-x) along one dimension, which is better named (see `pydl.softmax`).
+
+    Source: torch.nn.Softmin.
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.softmin(x, self.dim)
+
+    def extra_repr(self) -> str:
+        """The options."""
         return f"dim={self.dim}"

@@ -1,8 +1,8 @@
 """`import pydl.nn.functional as F`: the functions that layers are made of (defined in pydl/ops)."""
 
 from ..ops.activation import *
-from ..ops.attention import *
 from ..ops.adaptive_pool import *
+from ..ops.attention import *
 from ..ops.avg_pool import *
 from ..ops.bilinear import *
 from ..ops.conv import *
@@ -18,7 +18,9 @@ from ..ops.matmul import linear as linear
 from ..ops.norm import *
 from ..ops.pad import *
 from ..ops.pool import *
+from ..ops.rectifier import *
 from ..ops.recurrent import *
+from ..ops.softmax import *
 from ..ops.unfold import *
 from ..random import dropout as dropout
 from ..random import dropout1d as dropout1d

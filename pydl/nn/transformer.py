@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from ..device import Device
 from ..dtypes import DType, bool_, float32
-from ..ops.arithmetic import where
 from ..ops.attention import attention_weights
+from ..ops.comparison import where
 from ..ops.create import empty, zeros
 from ..tensor import Tensor
 from . import functional as F

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 
 from ..op import no_grad
-from ..ops.arithmetic import clip
 from ..ops.create import zeros
 from ..ops.join import concat
+from ..ops.limits import clip
 from ..tensor import Tensor
 
 __all__ = [

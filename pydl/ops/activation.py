@@ -1,42 +1,32 @@
-"""Activation functions."""
+"""Smooth activation functions. Those of straight lines are in rectifier.py."""
 
 from __future__ import annotations
 
+from .. import dtypes
 from ..methods import method
-from ..op import Op
 from ..tensor import Tensor
-from .arithmetic import exp, square, where
-from .create import empty_like
-from .elementwise import PiecewiseLinear, Unary
-from .index import around
-from .reduce import sum
-from .shape import normal_dim
+from .arithmetic import abs, sign
+from .comparison import where
+from .elementwise import FLOATS, NUMBERS, Activation, Unary, check_dtype
+from .exponential import exp, square
 
 __all__ = [
+    "celu",
     "elu",
     "gelu",
-    "leaky_relu",
-    "log_softmax",
-    "relu",
+    "logsigmoid",
+    "mish",
+    "selu",
     "sigmoid",
     "silu",
-    "softmax",
     "softplus",
-    "step",
+    "softsign",
     "tanh",
+    "tanhshrink",
 ]
 
 
-class Relu(PiecewiseLinear):
-    pass
-
-
-class LeakyRelu(PiecewiseLinear):
-    pass
-
-
-class Step(PiecewiseLinear):
-    pass
+# ---- one argument, in one kernel
 
 
 class Sigmoid(Unary):
@@ -46,6 +36,12 @@ class Sigmoid(Unary):
         return 1.0 - 2.0 * s
 
 
+class Logsigmoid(Activation):
+    def second(self, s: Tensor) -> Tensor:
+        sig = sigmoid(s)
+        return sig * (sig - 1.0)
+
+
 class Tanh(Unary):
     saves = "y"
 
@@ -53,13 +49,25 @@ class Tanh(Unary):
         return -2.0 * s
 
 
-class Gelu(Unary):
+class Tanhshrink(Unary):
+    def second(self, s: Tensor) -> Tensor:
+        t = tanh(s)
+        return 2.0 * t * (1.0 - square(t))
+
+
+class Softsign(Unary):
+    def second(self, s: Tensor) -> Tensor:
+        d = 1.0 + abs(s)
+        return -2.0 * sign(s) / (d * d * d)
+
+
+class Gelu(Activation):
     def second(self, s: Tensor) -> Tensor:
         density = 0.3989422804014327 * exp(-0.5 * square(s))
         return density * (2.0 - square(s))
 
 
-class GeluTanh(Unary):
+class GeluTanh(Activation):
     def second(self, s: Tensor) -> Tensor:
         c, a = 0.7978845608028654, 0.044715  # sqrt(2 / pi); u = c (x + a x^3)
         t = tanh(c * (s + a * s * square(s)))
@@ -68,149 +76,246 @@ class GeluTanh(Unary):
         return dt * du + 0.5 * s * dt * (6.0 * a * c * s - 2.0 * t * square(du))
 
 
-class Silu(Unary):
+class Silu(Activation):
     def second(self, s: Tensor) -> Tensor:
         sig = sigmoid(s)
         return sig * (1.0 - sig) * (2.0 + s * (1.0 - 2.0 * sig))
 
 
-class Elu(Unary):
+class Mish(Activation):
+    def second(self, s: Tensor) -> Tensor:
+        t, sig = tanh(softplus(s)), sigmoid(s)
+        slope = (1.0 - square(t)) * sig  # of t
+        return slope * (2.0 + s * (1.0 - sig - 2.0 * t * sig))
+
+
+class Elu(Activation):
     def second(self, s: Tensor) -> Tensor:
         return where(s > 0.0, 0.0, self.p0 * exp(s))
 
 
-class Softplus(Unary):
+class Celu(Activation):
+    def second(self, s: Tensor) -> Tensor:
+        return where(s > 0.0, 0.0, exp(s / self.p0) / self.p0)
+
+
+class Softplus(Activation):
     def second(self, s: Tensor) -> Tensor:
         sig = sigmoid(self.p0 * s)
-        return where(self.p0 * s > self.p1, 0.0, self.p0 * sig * (1.0 - sig))
+        flat = self.p0 * s > self.p1
+        return where(flat, 0.0, self.p0 * sig * (1.0 - sig))
 
 
-@method
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0); the derivative at 0 is 0.
+def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, else alpha * (e^x - 1).
 
-    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines" (2010).
+    Args:
+        x: any shape, floating.
+        alpha: minus the limit below.
+        inplace: accepted and ignored; a new tensor is returned.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice; at 0 it is alpha.
+    Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by
+    exponential linear units" (2015), equation 15.
     """
-    return Relu.apply(x)
+    return Elu.apply(x, p0=alpha, p1=1.0)
 
 
-def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """x where x > 0, else negative_slope * x.
+def selu(x: Tensor, inplace: bool = False) -> Tensor:
+    """scale * elu(x, alpha), with the two constants that keep mean 0 and variance 1.
 
-    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models"
-    (2013).
+    Args:
+        x: any shape, floating.
+        inplace: accepted and ignored; a new tensor is returned.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice; at 0 it is scale * alpha.
+    Source: Klambauer et al., "Self-normalizing neural networks" (2017), equation 2.
     """
-    return LeakyRelu.apply(x, p0=negative_slope)
+    check_dtype("selu", x.dtype, FLOATS)
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    return Elu.apply(x, p0=alpha * scale, p1=scale)
 
 
-def step(x: Tensor) -> Tensor:
-    """1 where x > 0, else 0: the perceptron's activation. Its derivative is 0."""
-    return Step.apply(x)
+def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, else alpha * (e^(x / alpha) - 1).
 
+    Args:
+        x: any shape, floating.
+        alpha: minus the limit below; not 0.
+        inplace: accepted and ignored; a new tensor is returned.
 
-@method
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + e^-x)."""
-    return Sigmoid.apply(x)
+    Returns:
+        The shape and dtype of x.
 
+    Raises:
+        ValueError: alpha is 0.
 
-@method
-def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
-    return Tanh.apply(x)
+    Derivative: twice; at 0 it is 1.
+    Source: Barron, "Continuously differentiable exponential linear units" (2017), equation 2.
+    """
+    if alpha == 0:
+        raise ValueError("celu: alpha is 0")
+    return Celu.apply(x, p0=alpha)
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x * Phi(x), Phi being the normal distribution function.
 
     Args:
-        x: any shape.
+        x: any shape, floating.
         approximate: "none" (by erf) or "tanh": 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
 
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        ValueError: there is no such approximation.
+
+    Derivative: twice.
     Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016), section 2.
     """
+    check_dtype("gelu", x.dtype, FLOATS)
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
     return (Gelu if approximate == "none" else GeluTanh).apply(x)
 
 
-def silu(x: Tensor) -> Tensor:
+def silu(x: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x).
 
+    Args:
+        x: any shape, floating.
+        inplace: accepted and ignored; a new tensor is returned.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice.
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2017), equation 2.
     """
     return Silu.apply(x)
 
 
-def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha * (e^x - 1).
+def mish(x: Tensor, inplace: bool = False) -> Tensor:
+    """x * tanh(log(1 + e^x)).
 
-    Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by
-    exponential linear units" (2015), equation 15.
+    Args:
+        x: any shape, floating.
+        inplace: accepted and ignored; a new tensor is returned.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice.
+    Source: Misra, "Mish: a self regularized non-monotonic activation function" (2019), equation 1.
     """
-    return Elu.apply(x, p0=alpha)
+    return Mish.apply(x)
 
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + e^(beta x)) / beta, and x itself where beta * x > threshold."""
+    """log(1 + e^(beta x)) / beta, and x itself where beta * x > threshold.
+
+    Args:
+        x: any shape, floating.
+        beta: sharpness of the bend.
+        threshold: where the line begins.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice.
+    Source: Dugas et al., "Incorporating second-order functional knowledge for better option
+    pricing" (2000), equation 4.
+    """
     return Softplus.apply(x, p0=beta, p1=threshold)
 
 
-class Softmax(Op):
-    dim: int
-    log = False
+def softsign(x: Tensor) -> Tensor:
+    """x / (1 + |x|).
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = empty_like(x)
-        x.device.kernels.softmax(x.data, y.data, *around(x.shape, self.dim), self.log)
-        self.save(output=y)
-        return y
+    Args:
+        x: any shape.
 
-    def backward(self, gy: Tensor) -> Tensor:
-        return SoftmaxBackward.apply(gy, self.saved[0], of=self)
+    Returns:
+        The shape of x; float32 where x is an integer.
+
+    Derivative: twice.
+    Source: Turian, Bergstra and Bengio, "Quadratic features and deep architectures for chunking"
+    (2009).
+    """
+    if x.dtype is dtypes.bool_:
+        check_dtype("softsign", x.dtype, NUMBERS)
+    return Softsign.apply(x)
 
 
-class LogSoftmax(Softmax):
-    log = True
+def tanhshrink(x: Tensor) -> Tensor:
+    """x - tanh(x).
 
+    Args:
+        x: any shape.
 
-class SoftmaxBackward(Op):
-    """y (gy - sum(gy y)) for softmax, gy - e^y sum(gy) for log-softmax."""
+    Returns:
+        The shape of x; float32 where x is an integer.
 
-    of: Softmax
-
-    def forward(self, gy: Tensor, y: Tensor) -> Tensor:
-        gx = empty_like(y)
-        shape = around(y.shape, self.of.dim)
-        y.device.kernels.softmax_backward(gy.data, y.data, gx.data, *shape, self.of.log)
-        self.save(gy, y)
-        return gx
-
-    def backward(self, ggx: Tensor) -> tuple[Tensor, Tensor]:
-        gy, y = self.saved
-        dim = self.of.dim
-        if self.of.log:
-            p, total = exp(y), sum(gy, dim, keepdim=True)
-            back = sum(ggx * p, dim, keepdim=True)
-            return ggx - back, -(ggx * p * total)
-        mixed = sum(gy * y, dim, keepdim=True)
-        back = sum(ggx * y, dim, keepdim=True)
-        return y * (ggx - back), ggx * (gy - mixed) - gy * back
+    Derivative: twice.
+    Source: torch.nn.functional.tanhshrink.
+    """
+    if x.dtype is dtypes.bool_:
+        check_dtype("tanhshrink", x.dtype, NUMBERS)
+    return Tanhshrink.apply(x)
 
 
 @method
-def softmax(x: Tensor, dim: int = -1) -> Tensor:
-    """e^x / sum(e^x) along `dim`, without overflow."""
-    return Softmax.apply(x, dim=_softmax_dim("softmax", x, dim))
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + e^-x).
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape of x; float32 where x is an integer or bool.
+
+    Derivative: twice.
+    Source: Goodfellow, Bengio and Courville, "Deep learning" (2016), section 3.10.
+    """
+    return Sigmoid.apply(x)
+
+
+def logsigmoid(x: Tensor) -> Tensor:
+    """log(sigmoid(x)), accurate at both ends.
+
+    Args:
+        x: any shape, floating.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice.
+    Source: Goodfellow, Bengio and Courville, "Deep learning" (2016), section 3.10.
+    """
+    return Logsigmoid.apply(x)
 
 
 @method
-def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
-    """x - log(sum(e^x)) along `dim`, without overflow."""
-    return LogSoftmax.apply(x, dim=_softmax_dim("log_softmax", x, dim))
+def tanh(x: Tensor) -> Tensor:
+    """The hyperbolic tangent.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape of x; float32 where x is an integer or bool.
+
+    Derivative: twice.
+    Source: numpy.tanh.
+    """
+    return Tanh.apply(x)
 
 
-def _softmax_dim(name: str, x: Tensor, dim: int) -> int:
-    if not x.dtype.is_floating:
-        raise TypeError(f"{name}: expected a floating tensor, got {x.dtype.name}")
-    return normal_dim(name, dim, x.ndim)
+# ---- along a dimension

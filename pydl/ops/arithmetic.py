@@ -1,4 +1,4 @@
-"""Arithmetic, comparisons and choice, elementwise."""
+"""Arithmetic, elementwise: one argument, two with broadcasting, and rounding."""
 
 from __future__ import annotations
 
@@ -6,40 +6,30 @@ import builtins
 from typing import Any
 
 from .. import dtypes
-from ..dtypes import DType
 from ..methods import method
-from ..op import Op
 from ..tensor import Scalar, Tensor
-from .create import empty
-from .elementwise import Binary, PiecewiseLinear, Unary, broadcast_shapes, operands
+from .comparison import eq, ge, gt, lt, where
+from .elementwise import FLOATS, NUMBERS, Binary, PiecewiseLinear, check_dtype, operands
+from .exponential import log, reciprocal, rsqrt, sqrt, square
 from .reduce import sum_to
+from .shape import cast, clone
 
 __all__ = [
     "abs",
     "add",
-    "clamp",
-    "clip",
-    "div",
-    "eq",
-    "exp",
-    "ge",
-    "gt",
-    "le",
-    "log",
-    "lt",
-    "maximum",
-    "minimum",
+    "atan2",
+    "ceil",
+    "floor",
+    "frac",
     "mul",
-    "ne",
     "neg",
     "pow",
-    "reciprocal",
+    "round",
     "sign",
-    "sqrt",
-    "square",
     "sub",
-    "where",
+    "trunc",
 ]
+
 
 # ---- one argument
 
@@ -56,110 +46,191 @@ class Sign(PiecewiseLinear):
     pass
 
 
-class Clip(PiecewiseLinear):
+class Floor(PiecewiseLinear):
     pass
 
 
-class Exp(Unary):
-    saves = "y"
-
-    def second(self, s: Tensor) -> float:
-        return 1.0
+class Ceil(PiecewiseLinear):
+    pass
 
 
-class Log(Unary):
-    def second(self, s: Tensor) -> Tensor:
-        return -square(reciprocal(s))
+class Trunc(PiecewiseLinear):
+    pass
 
 
-class Sqrt(Unary):
-    saves = "y"
-
-    def second(self, s: Tensor) -> Tensor:
-        return -0.5 * square(reciprocal(s))
+class Round(PiecewiseLinear):
+    pass
 
 
-class Square(Unary):
-    def second(self, s: Tensor) -> float:
-        return 2.0
-
-
-class Reciprocal(Unary):
-    saves = "y"
-
-    def second(self, s: Tensor) -> Tensor:
-        return -2.0 * s
-
-
+@method
 def neg(x: Tensor) -> Tensor:
-    """-x."""
-    if not x.dtype.is_floating:
-        return sub(0, x)
-    return Neg.apply(x)
+    """-x.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        TypeError: x is bool.
+
+    Derivative: twice.
+    Source: numpy.negative.
+    """
+    if x.dtype.is_floating:
+        return Neg.apply(x)
+    check_dtype("neg", x.dtype, NUMBERS)
+    return sub(0, x)
 
 
 @method
 def abs(x: Tensor) -> Tensor:
-    """|x|; the derivative at 0 is 0."""
-    if not x.dtype.is_floating:
-        return maximum(x, neg(x))
-    return Abs.apply(x)
+    """|x|.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        TypeError: x is bool.
+
+    Derivative: twice; at 0 it is 0.
+    Source: numpy.absolute.
+    """
+    if x.dtype.is_floating:
+        return Abs.apply(x)
+    check_dtype("abs", x.dtype, NUMBERS)
+    return where(lt(x, 0), neg(x), x)
 
 
 @method
 def sign(x: Tensor) -> Tensor:
-    """-1, 0 or 1, by the sign of x."""
-    return Sign.apply(x)
+    """-1, 0 or 1, by the sign of x; 0 for NaN.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice; it is 0.
+    Source: numpy.sign, torch.sign for NaN.
+    """
+    if x.dtype.is_floating:
+        return Sign.apply(x)
+    positive, negative = cast(gt(x, 0), x.dtype), lt(x, 0)
+    return positive if x.dtype is dtypes.bool_ else sub(positive, cast(negative, x.dtype))
+
+
+# ---- rounding
 
 
 @method
-def exp(x: Tensor) -> Tensor:
-    """e^x."""
-    return Exp.apply(x)
+def floor(x: Tensor) -> Tensor:
+    """The largest whole number that is at most x.
 
+    Args:
+        x: any shape.
 
-@method
-def log(x: Tensor) -> Tensor:
-    """The natural logarithm: -inf at 0, NaN below."""
-    return Log.apply(x)
-
-
-@method
-def sqrt(x: Tensor) -> Tensor:
-    """The square root: NaN below 0."""
-    return Sqrt.apply(x)
-
-
-@method
-def square(x: Tensor) -> Tensor:
-    """x * x."""
-    return Square.apply(x) if x.dtype.is_floating else mul(x, x)
-
-
-@method
-def reciprocal(x: Tensor) -> Tensor:
-    """1 / x."""
-    return Reciprocal.apply(x)
-
-
-@method
-def clip(x: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
-    """x limited to [min, max]; the derivative is 1 inside and on the limits, 0 outside.
+    Returns:
+        The shape and dtype of x.
 
     Raises:
-        ValueError: both limits are missing.
+        TypeError: x is bool.
+
+    Derivative: twice; it is 0.
+    Source: numpy.floor.
     """
-    if min is None and max is None:
-        raise ValueError("clip: give min, max or both")
-    if not x.dtype.is_floating:
-        x = x if min is None else maximum(x, min)
-        return x if max is None else minimum(x, max)
-    low = -builtins.float("inf") if min is None else min
-    high = builtins.float("inf") if max is None else max
-    return Clip.apply(x, p0=low, p1=high)
+    return Floor.apply(x) if x.dtype.is_floating else _whole("floor", x)
 
 
-clamp = method(clip, "clamp")
+@method
+def ceil(x: Tensor) -> Tensor:
+    """The smallest whole number that is at least x.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        TypeError: x is bool.
+
+    Derivative: twice; it is 0.
+    Source: numpy.ceil.
+    """
+    return Ceil.apply(x) if x.dtype.is_floating else _whole("ceil", x)
+
+
+@method
+def trunc(x: Tensor) -> Tensor:
+    """x without what follows the decimal point.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        TypeError: x is bool.
+
+    Derivative: twice; it is 0.
+    Source: numpy.trunc.
+    """
+    return Trunc.apply(x) if x.dtype.is_floating else _whole("trunc", x)
+
+
+@method
+def round(x: Tensor, decimals: int = 0) -> Tensor:
+    """To the nearest number with so many decimals, ties to even.
+
+    Args:
+        x: any shape.
+        decimals: places after the point; negative ones stand before it. Floating x only.
+
+    Returns:
+        The shape and dtype of x.
+
+    Raises:
+        TypeError: x is bool, or an integer and `decimals` is not 0.
+
+    Derivative: twice; it is 0.
+    Source: numpy.round.
+    """
+    if decimals == 0:
+        return Round.apply(x) if x.dtype.is_floating else _whole("round", x)
+    check_dtype("round", x.dtype, FLOATS)
+    scale = 10.0 ** builtins.abs(decimals)
+    if decimals > 0:
+        return Round.apply(x * scale) / scale
+    return Round.apply(x / scale) * scale
+
+
+def _whole(name: str, x: Tensor) -> Tensor:
+    check_dtype(name, x.dtype, NUMBERS)
+    return clone(x)
+
+
+@method
+def frac(x: Tensor) -> Tensor:
+    """What follows the decimal point, with the sign of x: x - trunc(x).
+
+    Args:
+        x: any shape, floating.
+
+    Returns:
+        The shape and dtype of x.
+
+    Derivative: twice.
+    Source: torch.frac.
+    """
+    check_dtype("frac", x.dtype, FLOATS)
+    return sub(x, trunc(x))
 
 
 # ---- two arguments
@@ -189,12 +260,13 @@ class Mul(Binary):
         return ga, sum_to(gy * a, b.shape) if self.needs[1] else None
 
 
-class Div(Binary):
+class Atan2(Binary):
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.saved
-        ga = gy / b
-        gb = sum_to(-ga * a / b, b.shape) if self.needs[1] else None
-        return sum_to(ga, a.shape) if self.needs[0] else None, gb
+        d = square(a) + square(b)
+        g = where(eq(d, 0.0), 0.0, gy / d)
+        ga = sum_to(g * b, a.shape) if self.needs[0] else None
+        return ga, sum_to(-g * a, b.shape) if self.needs[1] else None
 
 
 class Pow(Binary):
@@ -211,166 +283,124 @@ class Pow(Binary):
         return ga, gb
 
 
-class Maximum(Binary):
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        a, b = self.saved
-        half = where(eq(a, b), 0.5 * gy, 0.0)  # equal operands share the gradient
-        wins = self.wins(a, b)
-        ga = sum_to(where(wins, gy, half), a.shape) if self.needs[0] else None
-        gb = sum_to(where(self.wins(b, a), gy, half), b.shape) if self.needs[1] else None
-        return ga, gb
+@method
+def add(a: Any, b: Any, alpha: Scalar = 1) -> Tensor:
+    """a + alpha * b, with broadcasting; of bools, or.
 
-    def wins(self, a: Tensor, b: Tensor) -> Tensor:
-        """Where the result is a."""
-        return gt(a, b)
+    Args:
+        a, b: tensors or numbers, one of them a tensor.
+        alpha: what b is multiplied with.
 
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
 
-class Minimum(Maximum):
-    def wins(self, a: Tensor, b: Tensor) -> Tensor:
-        return lt(a, b)
+    Derivative: twice.
+    Source: numpy.add.
+    """
+    return Add.apply(*operands("add", a, _scaled("add", a, b, alpha)))
 
 
-class Comparison(Binary):
-    """A Binary whose output is bool and has no gradient."""
+@method
+def sub(a: Any, b: Any, alpha: Scalar = 1) -> Tensor:
+    """a - alpha * b, with broadcasting.
 
-    out_dtype = dtypes.bool_
+    Args:
+        a, b: tensors or numbers, one of them a tensor.
+        alpha: what b is multiplied with.
 
-    def keep(self, a: Tensor, b: Tensor, out: Tensor) -> None:
-        """Nothing."""
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
 
+    Raises:
+        TypeError: a or b is bool; `^` and casts say what is meant.
 
-class Eq(Comparison):
-    pass
-
-
-class Ne(Comparison):
-    pass
-
-
-class Lt(Comparison):
-    pass
-
-
-class Le(Comparison):
-    pass
+    Derivative: twice.
+    Source: numpy.subtract.
+    """
+    for x in (a, b):
+        if isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype is dtypes.bool_):
+            raise TypeError("sub: bools have no difference; use ^, or cast them")
+    return Sub.apply(*operands("sub", a, _scaled("sub", a, b, alpha)))
 
 
-class Gt(Comparison):
-    pass
+def _scaled(name: str, a: Any, b: Any, alpha: Scalar) -> Any:
+    """alpha * b."""
+    if alpha == 1:
+        return b
+    if isinstance(alpha, float) and not operands(name, a, b)[0].dtype.is_floating:
+        raise TypeError(f"{name}: alpha is {alpha}, but the tensors are no floating ones")
+    return b * alpha
 
 
-class Ge(Comparison):
-    pass
-
-
-def add(a: Any, b: Any) -> Tensor:
-    """a + b, with broadcasting."""
-    return Add.apply(*operands("add", a, b))
-
-
-def sub(a: Any, b: Any) -> Tensor:
-    """a - b, with broadcasting."""
-    return Sub.apply(*operands("sub", a, b))
-
-
+@method
 def mul(a: Any, b: Any) -> Tensor:
-    """a * b, with broadcasting."""
+    """a * b, with broadcasting; of bools, and.
+
+    Args:
+        a, b: tensors or numbers, one of them a tensor.
+
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
+
+    Derivative: twice.
+    Source: numpy.multiply.
+    """
     return Mul.apply(*operands("mul", a, b))
 
 
-def div(a: Any, b: Any) -> Tensor:
-    """a / b, with broadcasting; integers are divided as float32."""
-    return Div.apply(*operands("div", a, b, floating=True))
+def numbers(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """`operands`, refusing bools."""
+    a, b = operands(name, a, b)
+    check_dtype(name, a.dtype, NUMBERS)
+    return a, b
 
 
 @method
 def pow(a: Any, b: Any) -> Tensor:
-    """a to the power b, with broadcasting; integers are computed as float32."""
-    if isinstance(a, Tensor) and isinstance(b, (int, float)):
-        if b == 2:
-            return square(a)
-        if b == 0.5 and a.dtype.is_floating:
-            return sqrt(a)
-        if b == -1 and a.dtype.is_floating:
-            return reciprocal(a)
-    return Pow.apply(*operands("pow", a, b, floating=True))
+    """a to the power b, with broadcasting. The operator **.
 
+    Args:
+        a, b: tensors or numbers, one of them a tensor.
 
-def maximum(a: Any, b: Any) -> Tensor:
-    """The larger, elementwise; NaN wins; equal operands share the gradient."""
-    return Maximum.apply(*operands("maximum", a, b))
-
-
-def minimum(a: Any, b: Any) -> Tensor:
-    """The smaller, elementwise; NaN wins; equal operands share the gradient."""
-    return Minimum.apply(*operands("minimum", a, b))
-
-
-def eq(a: Any, b: Any) -> Tensor:
-    """a == b, elementwise, as bool."""
-    return Eq.apply(*operands("eq", a, b))
-
-
-def ne(a: Any, b: Any) -> Tensor:
-    """a != b, elementwise, as bool."""
-    return Ne.apply(*operands("ne", a, b))
-
-
-def lt(a: Any, b: Any) -> Tensor:
-    """a < b, elementwise, as bool."""
-    return Lt.apply(*operands("lt", a, b))
-
-
-def le(a: Any, b: Any) -> Tensor:
-    """a <= b, elementwise, as bool."""
-    return Le.apply(*operands("le", a, b))
-
-
-def gt(a: Any, b: Any) -> Tensor:
-    """a > b, elementwise, as bool."""
-    return Gt.apply(*operands("gt", a, b))
-
-
-def ge(a: Any, b: Any) -> Tensor:
-    """a >= b, elementwise, as bool."""
-    return Ge.apply(*operands("ge", a, b))
-
-
-# ---- choice
-
-
-class Where(Op):
-    def forward(self, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        shape = broadcast_shapes("where", condition.shape, a.shape, b.shape)
-        out = empty(shape, dtype=a.dtype, device=a.device)
-        a.device.kernels.where(condition.data, a.data, b.data, out.data)
-        self.shapes = a.shape, b.shape
-        self.save(condition)
-        return out
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        (condition,) = self.saved
-        ga = sum_to(where(condition, gy, 0.0), self.shapes[0]) if self.needs[1] else None
-        gb = sum_to(where(condition, 0.0, gy), self.shapes[1]) if self.needs[2] else None
-        return None, ga, gb
-
-
-def where(condition: Tensor, a: Any, b: Any) -> Tensor:
-    """a where `condition` is true, else b, with broadcasting.
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
+        Integers to negative powers of a tensor are 0, but for the bases 1 and -1.
 
     Raises:
-        TypeError: the condition is not bool.
+        TypeError: both are bools.
+        ValueError: integers to the power of a negative integer number.
+
+    Derivative: twice; 0 where b is 0, and in b where a is 0 and b is not negative.
+    Source: numpy.power, torch.pow.
     """
-    if condition.dtype is not dtypes.bool_:
-        raise TypeError(f"where: condition is {condition.dtype.name}, expected bool")
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        a = Tensor(condition.device.constant(a, _scalar_dtype(a, b)), condition.device)
-    return Where.apply(condition, *operands("where", a, b))
+    if isinstance(a, Tensor) and isinstance(b, (int, float)):
+        if a.dtype.is_floating:
+            if b == 2:
+                return square(a)
+            if b == 0.5:
+                return sqrt(a)
+            if b == -1:
+                return reciprocal(a)
+            if b == -0.5:
+                return rsqrt(a)
+        elif isinstance(b, int) and b < 0:
+            raise ValueError(f"pow: integers to the power of {b}; cast to a floating dtype")
+    return Pow.apply(*numbers("pow", a, b))
 
 
-def _scalar_dtype(a: Any, b: Any) -> DType:
-    if isinstance(a, float) or isinstance(b, float):
-        return dtypes.float32
-    if isinstance(a, bool) and isinstance(b, bool):
-        return dtypes.bool_
-    return dtypes.int64
+@method
+def atan2(a: Any, b: Any) -> Tensor:
+    """The angle of the point (b, a) with the first axis, in [-pi, pi]; with broadcasting.
+
+    Args:
+        a: second coordinate (y).
+        b: first coordinate (x).
+
+    Returns:
+        The dtype that both promote to (float32 instead of integers and bools), of the shape that
+        both broadcast to.
+
+    Derivative: twice; 0 at the origin.
+    Source: numpy.arctan2.
+    """
+    return Atan2.apply(*operands("atan2", a, b, floating=True))

@@ -17,11 +17,13 @@ from ..dtypes import DType
 from ..methods import method
 from ..op import is_grad_enabled, no_grad
 from ..tensor import Scalar, Tensor
-from .arithmetic import add, clamp, div, mul, sub
+from .arithmetic import add, mul, sub
 from .create import from_numpy
+from .division import div
 from .elementwise import broadcast_shapes, operands
 from .getitem import check_places, lookup, parse, part
 from .index import around
+from .limits import clamp
 from .reduce import expand
 from .shape import cast, clone, reshape, row_major, to_device
 

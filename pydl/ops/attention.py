@@ -6,14 +6,14 @@ import math
 
 from ..dtypes import bool_
 from ..tensor import Tensor
-from .activation import softmax
-from .arithmetic import eq, ge, where
 from .checks import need_floating
+from .comparison import eq, ge, where
 from .create import arange
 from .elementwise import broadcast_shapes
 from .matmul import gemm, matmul
 from .reduce import all, expand
 from .shape import reshape, unsqueeze
+from .softmax import softmax
 
 __all__ = ["scaled_dot_product_attention"]
 

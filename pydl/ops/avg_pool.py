@@ -6,7 +6,8 @@ from typing import Any
 
 from ..op import Op
 from ..tensor import Tensor
-from .arithmetic import eq, pow, where
+from .arithmetic import pow
+from .comparison import eq, where
 from .conv import Geometry, Pair, like_input
 from .create import empty
 from .pool import pooled_images, window

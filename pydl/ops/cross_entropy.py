@@ -6,15 +6,18 @@ import math
 
 from ..op import Op, is_grad_enabled, no_grad
 from ..tensor import Tensor
-from .activation import log_softmax, softmax, softplus
-from .arithmetic import clip, log, where
+from .activation import softplus
 from .checks import class_ids, need_floating
+from .comparison import where
 from .create import arange, empty, empty_like
 from .elementwise import broadcast_shapes
+from .exponential import log
 from .index import gather
+from .limits import clip
 from .loss import reduced, same_shape
 from .reduce import expand, sum
 from .shape import reshape, squeeze, unsqueeze
+from .softmax import log_softmax, softmax
 
 __all__ = [
     "binary_cross_entropy",

@@ -7,7 +7,7 @@ import numpy as np
 from .. import dtypes
 from ..methods import method
 from ..tensor import Tensor
-from .arithmetic import where
+from .comparison import where
 from .create import from_numpy
 from .shape import Slice, Unslice, normal_dim, row_major
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..tensor import Tensor
-from .arithmetic import clip, where
 from .checks import need_floating, together
+from .comparison import where
 from .elementwise import broadcast_shapes
+from .limits import clip
 from .reduce import expand, sum
 from .shape import normal_dim, unsqueeze
 from .statistics import norm

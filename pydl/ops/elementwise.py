@@ -1,7 +1,7 @@
 """What elementwise ops share: one argument, two with broadcasting, and Python numbers as operands.
 
 Formulas and derivatives are in csrc/ops; an op says which of x and y its derivative needs, and
-gives the second derivative (pydl/ops/arithmetic.py, pydl/ops/activation.py).
+gives the second derivative (arithmetic.py, transcendental.py, activation.py).
 """
 
 from __future__ import annotations
@@ -15,18 +15,45 @@ from ..tensor import Tensor
 from .create import empty
 from .shape import cast
 
+FLOATS = frozenset((dtypes.float32, dtypes.float64))
+WHOLE = frozenset((dtypes.int64, dtypes.int32, dtypes.uint8))
+NUMBERS = FLOATS | WHOLE
+BITS = WHOLE | {dtypes.bool_}
+NATIVE = FLOATS | BITS
+_NAMES = {FLOATS: "floating", WHOLE: "integer", NUMBERS: "floating or integer",
+          BITS: "integer or bool"}  # fmt: skip
+
+
+def check_dtype(name: str, dtype: DType, allowed: frozenset[DType]) -> None:
+    """Refuse what the op cannot compute in.
+
+    Raises:
+        TypeError: names the op, what was expected and what came.
+    """
+    if dtype in allowed:
+        return
+    if dtype in dtypes.HALVES:
+        raise TypeError(f"{name}: {dtype.name} is for storage; cast it with .float() first")
+    kind = _NAMES[allowed]
+    article = "an" if kind[0] == "i" else "a"
+    raise TypeError(f"{name}: expected {article} {kind} tensor, got {dtype.name}")
+
 
 class Unary(Op):
     """y = f(x; p0, p1), kernel `name`; `saves` says whether f' is written in x or in y."""
 
     saves: ClassVar[str] = "x"
+    promotes: ClassVar[bool] = True  # integers and bools become float32; otherwise TypeError
     p0: float = 0.0
     p1: float = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         """y = f(x)."""
-        if not x.dtype.is_floating:
-            raise TypeError(f"{self.name}: expected a floating tensor, got {x.dtype.name}")
+        dtype = x.dtype
+        if dtype not in FLOATS:
+            if dtype.is_floating or not self.promotes:
+                check_dtype(self.name, dtype, FLOATS)
+            x = cast(x, dtypes.float32)
         y = empty(x.shape, dtype=x.dtype, device=x.device)
         getattr(x.device.kernels, self.name)(x.data, y.data, self.p0, self.p1)
         if self.saves == "x":
@@ -65,7 +92,13 @@ class UnaryBackward(Op):
         return UnaryBackward.apply(ggx, s, of=self.of), gs
 
 
-class PiecewiseLinear(Unary):
+class Activation(Unary):
+    """A Unary of floating tensors alone."""
+
+    promotes = False
+
+
+class PiecewiseLinear(Activation):
     """A Unary whose second derivative is 0."""
 
     def second(self, s: Tensor) -> None:
@@ -94,37 +127,67 @@ def broadcast_shapes(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def operands(name: str, a: Any, b: Any, floating: bool = False) -> tuple[Tensor, Tensor]:
-    """Two tensors of one dtype and device from tensors and Python numbers."""
-    like = a if isinstance(a, Tensor) else b
-    dtype = _dtype_beside(a, b) if isinstance(a, Tensor) else _dtype_beside(b, a)
+    """`together` for two; what is most common goes a short way."""
+    if isinstance(a, Tensor):
+        dtype = a.dtype
+        if isinstance(b, Tensor):
+            if b.dtype is dtype and (dtype.is_floating or not floating):
+                return a, b
+        elif dtype.is_floating and isinstance(b, (int, float)):
+            return a, Tensor(a.device.constant(b, dtype), a.device)
+    elif isinstance(b, Tensor) and isinstance(a, (int, float)):
+        dtype = b.dtype
+        if dtype.is_floating:
+            return Tensor(b.device.constant(a, dtype), b.device), b
+    a, b = together(name, a, b, floating=floating)
+    return a, b
+
+
+def together(name: str, *values: Any, floating: bool = False) -> tuple[Tensor, ...]:
+    """Tensors of one dtype and device from tensors and Python numbers, at least one a tensor.
+
+    Args:
+        name: the op, for messages.
+        values: tensors, numbers, NumPy scalars.
+        floating: integers and bools become float32.
+    """
+    values = tuple(v if isinstance(v, Tensor) else number(name, v) for v in values)
+    dtype = dtypes.result_type(*values)
     if floating and not dtype.is_floating:
         dtype = dtypes.float32
-    return _operand(name, a, dtype, like), _operand(name, b, dtype, like)
+    device = next((v.device for v in values if isinstance(v, Tensor)), None)
+    if device is None:
+        raise TypeError(f"{name}: expected at least one tensor, got numbers")
+    return tuple(
+        _as(v, dtype)
+        if isinstance(v, Tensor)
+        else Tensor(
+            device.constant(v if dtype not in WHOLE else dtypes.wrapped(v, dtype), dtype), device
+        )
+        for v in values
+    )
 
 
-def _dtype_beside(t: Tensor, other: Any) -> DType:
-    dtype = t.dtype
-    if isinstance(other, Tensor):
-        return dtype if other.dtype is dtype else dtypes.promote(dtype, other.dtype)
-    return dtypes.of_scalar(other, dtype)
+def _as(x: Tensor, dtype: DType) -> Tensor:
+    return x if x.dtype is dtype else cast(x, dtype)
 
 
-def _operand(name: str, value: Any, dtype: DType, like: Tensor) -> Tensor:
-    if isinstance(value, Tensor):
-        return value if value.dtype is dtype else cast(value, dtype)
+def number(name: str, value: Any) -> bool | int | float:
+    """A Python number, from NumPy scalars too."""
+    if isinstance(value, (bool, int, float)):
+        return value
     if hasattr(value, "__array__") and getattr(value, "ndim", 0) > 0:
         raise TypeError(
             f"{name}: a NumPy array of shape {value.shape} came in; make it a tensor first "
             "(pydl.tensor or pydl.from_numpy)"
         )
+    try:
+        value = value.item()
+    except AttributeError:
+        value = None
     if not isinstance(value, (bool, int, float)):
-        try:
-            value = value.item()
-        except AttributeError:
-            raise TypeError(
-                f"{name}: expected tensors and numbers, got {type(value).__name__}"
-            ) from None
-    return Tensor(like.device.constant(value, dtype), like.device)
+        raise TypeError(f"{name}: expected tensors and numbers, got {type(value).__name__}")
+    return value
 
 
 class Binary(Op):
@@ -134,8 +197,11 @@ class Binary(Op):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """out = f(a, b)."""
+        dtype = a.dtype
+        if dtype in dtypes.HALVES:
+            check_dtype(self.name, dtype, NUMBERS)
         shape = broadcast_shapes(self.name, a.shape, b.shape)
-        out = empty(shape, dtype=self.out_dtype or a.dtype, device=a.device)
+        out = empty(shape, dtype=self.out_dtype or dtype, device=a.device)
         getattr(a.device.kernels, self.name)(a.data, b.data, out.data)
         self.keep(a, b, out)
         return out

@@ -9,9 +9,10 @@ from ..device import Shape
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Selected, Tensor
-from .arithmetic import eq, maximum, minimum, ne, where
 from .checks import refuse_half
+from .comparison import eq, ne, where
 from .index import gather
+from .limits import maximum, minimum
 from .reduce import count, normal_dims, reduced, sum, without
 from .shape import narrow, normal_dim, reshape
 from .sort import sort

@@ -16,7 +16,7 @@ import numpy as np
 from .. import dtypes
 from ..device import Shape
 from ..tensor import Tensor
-from .arithmetic import where
+from .comparison import where
 from .create import from_numpy
 from .elementwise import broadcast_shapes
 from .index import Take

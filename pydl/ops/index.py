@@ -18,7 +18,7 @@ from ..device import Shape
 from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
-from .arithmetic import eq, ne, where
+from .comparison import eq, ne, where
 from .create import arange, empty, from_numpy, zeros
 from .elementwise import broadcast_shapes
 from .reduce import expand

@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 
 from ..tensor import Tensor
-from .arithmetic import abs, clip, exp, log, square, where
+from .arithmetic import abs
 from .checks import together
+from .comparison import where
+from .exponential import exp, log, square
+from .limits import clip
 from .reduce import mean, sum
 from .shape import unsqueeze
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from .activation import softplus
-from .arithmetic import clip, minimum, sqrt, square, where
 from .checks import class_ids, need_floating, together
+from .comparison import where
 from .create import arange
 from .cross_entropy import at_class
 from .distance import pairwise_distance
+from .exponential import sqrt, square
 from .index import gather
+from .limits import clip, minimum
 from .loss import reduced, same_shape
 from .reduce import mean, sum
 from .shape import squeeze, unsqueeze

@@ -13,11 +13,12 @@ import numpy as np
 
 from ..op import Op, is_grad_enabled, no_grad
 from ..tensor import Tensor
-from .arithmetic import pow, sqrt, square
+from .arithmetic import pow
 from .assign import copy_
 from .avg_pool import avg_pool2d
 from .checks import need_floating
 from .create import empty, empty_like
+from .exponential import sqrt, square
 from .pad import pad
 from .reduce import mean, sum
 from .shape import reshape

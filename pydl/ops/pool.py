@@ -12,7 +12,7 @@ from .. import dtypes
 from ..device import Shape
 from ..op import Op
 from ..tensor import Tensor
-from .arithmetic import ge, where
+from .comparison import ge, where
 from .conv import Geometry, Pair, float_only, images, like_input, pair
 from .create import empty
 from .index import gather

@@ -9,9 +9,11 @@ from ..dtypes import DType
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Tensor
-from .arithmetic import abs, eq, exp, log, ne, pow, sign, sqrt, square, where
+from .arithmetic import abs, pow, sign
 from .checks import need_floating, refuse_half
+from .comparison import eq, ne, where
 from .create import zeros
+from .exponential import exp, log, sqrt, square
 from .extreme import amax, amin
 from .reduce import count, mean, normal_dims, sum, without
 from .shape import cast, reshape

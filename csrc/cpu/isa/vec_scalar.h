@@ -73,6 +73,12 @@ inline Vec operator/(Vec a, Vec b) {
 inline Vec fma(Vec a, Vec b, Vec c) {
   return map([=](int64_t i) { return a.v[i] * b.v[i] + c.v[i]; });
 }
+// The same where the error of one rounding matters: the product is exact in double.
+inline Vec fma_exact(Vec a, Vec b, Vec c) {
+  return map([=](int64_t i) {
+    return static_cast<float>(static_cast<double>(a.v[i]) * b.v[i] + c.v[i]);
+  });
+}
 inline Vec sqrt(Vec a) {
   return map([=](int64_t i) { return __builtin_sqrtf(a.v[i]); });
 }
@@ -94,6 +100,12 @@ inline Vec round(Vec a) {  // to nearest, ties to even
 }
 inline Vec floor(Vec a) {
   return map([=](int64_t i) { return ::floorf(a.v[i]); });
+}
+inline Vec ceil(Vec a) {
+  return map([=](int64_t i) { return ::ceilf(a.v[i]); });
+}
+inline Vec trunc(Vec a) {
+  return map([=](int64_t i) { return ::truncf(a.v[i]); });
 }
 
 inline Mask operator<(Vec a, Vec b) {

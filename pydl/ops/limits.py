@@ -1,0 +1,143 @@
+"""Limits, extremes, and what lies between two numbers, elementwise."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from .. import dtypes
+from ..methods import method
+from ..tensor import Tensor
+from .arithmetic import abs, add, mul, sub
+from .comparison import eq, ge, gt, le, lt, ne, where
+from .elementwise import FLOATS, NUMBERS, Binary, PiecewiseLinear, check_dtype, operands, together
+from .reduce import sum_to
+
+__all__ = ["clamp", "clip", "lerp", "maximum", "minimum"]
+
+
+class Clip(PiecewiseLinear):
+    pass
+
+
+class Maximum(Binary):
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        a, b = self.saved
+        half = where(eq(a, b), 0.5 * gy, 0.0)  # equal operands share the gradient
+        wins = self.wins(a, b)
+        ga = sum_to(where(wins, gy, half), a.shape) if self.needs[0] else None
+        gb = sum_to(where(self.wins(b, a), gy, half), b.shape) if self.needs[1] else None
+        return ga, gb
+
+    def wins(self, a: Tensor, b: Tensor) -> Tensor:
+        """Where the result is a."""
+        return gt(a, b)
+
+
+class Minimum(Maximum):
+    def wins(self, a: Tensor, b: Tensor) -> Tensor:
+        return lt(a, b)
+
+
+@method
+def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """x limited to [min, max]; `max` where min > max.
+
+    Args:
+        x: any shape.
+        min: a number or a tensor that broadcasts with x.
+        max: likewise. At least one of the two.
+
+    Returns:
+        The dtype that all promote to, of the shape that all broadcast to.
+
+    Raises:
+        ValueError: both limits are missing.
+
+    Derivative: twice; 1 on and inside the limits, 0 outside, where a tensor limit takes it.
+    Source: numpy.clip.
+    """
+    if min is None and max is None:
+        raise ValueError("clip: give min, max or both")
+    numbers = all(isinstance(limit, (int, builtins.float, type(None))) for limit in (min, max))
+    if not x.dtype.is_floating or not numbers or min != min or max != max:
+        return _clip_by_tensors(x, min, max)
+    low = -builtins.float("inf") if min is None else min
+    high = builtins.float("inf") if max is None else max
+    return Clip.apply(x, p0=low, p1=high)
+
+
+clamp = method(clip, "clamp")
+
+
+def _clip_by_tensors(x: Tensor, min: Any, max: Any) -> Tensor:
+    limits = [limit for limit in (min, max) if limit is not None]
+    y, *bounds = together("clip", x, *limits)
+    if y.dtype is dtypes.bool_:
+        check_dtype("clip", y.dtype, NUMBERS)
+    if min is not None:
+        y = where(ge(y, bounds[0]) | ne(y, y), y, bounds[0])  # NaN stays, and wins as a limit
+    if max is not None:
+        y = where(le(y, bounds[-1]) | ne(y, y), y, bounds[-1])
+    return y
+
+
+@method
+def maximum(a: Any, b: Any) -> Tensor:
+    """The larger, with broadcasting; NaN wins.
+
+    Args:
+        a, b: tensors or numbers, one of them a tensor.
+
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
+
+    Derivative: twice; equal operands share it.
+    Source: numpy.maximum.
+    """
+    return Maximum.apply(*operands("maximum", a, b))
+
+
+@method
+def minimum(a: Any, b: Any) -> Tensor:
+    """The smaller, with broadcasting; NaN wins.
+
+    Args:
+        a, b: tensors or numbers, one of them a tensor.
+
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
+
+    Derivative: twice; equal operands share it.
+    Source: numpy.minimum.
+    """
+    return Minimum.apply(*operands("minimum", a, b))
+
+
+@method
+def lerp(a: Tensor, b: Tensor, weight: Any) -> Tensor:
+    """a + weight (b - a), from the nearer end; with broadcasting.
+
+    Args:
+        a, b: floating tensors of one dtype.
+        weight: a number or a tensor of that dtype.
+
+    Returns:
+        The dtype of a, of the shape that all broadcast to.
+
+    Raises:
+        TypeError: not floating, or of several dtypes.
+
+    Derivative: twice.
+    Source: torch.lerp.
+    """
+    check_dtype("lerp", a.dtype, FLOATS)
+    for x in (b, weight):
+        if isinstance(x, Tensor) and x.dtype is not a.dtype:
+            raise TypeError(f"lerp: a is {a.dtype.name}, but {x.dtype.name} came with it")
+    span = sub(b, a)
+    if not isinstance(weight, Tensor):
+        near = builtins.abs(weight) < 0.5
+        return add(a, mul(weight, span)) if near else sub(b, mul(span, 1 - weight))
+    near = lt(abs(weight), 0.5)
+    return where(near, add(a, mul(weight, span)), sub(b, mul(span, 1.0 - weight)))
