@@ -177,8 +177,7 @@ void bind_pool(py::module_& m) {
         py::arg("padding"), py::arg("count_include_pad"), py::arg("divisor"));
   m.def("avg_pool2d_backward", avg_pool2d_backward, py::arg("gy"), py::arg("gx"), py::arg("kernel"),
         py::arg("stride"), py::arg("padding"), py::arg("count_include_pad"), py::arg("divisor"));
-  m.def("adaptive_max_pool2d", adaptive_max_pool2d, py::arg("x"), py::arg("y"),
-        py::arg("indices"));
+  m.def("adaptive_max_pool2d", adaptive_max_pool2d, py::arg("x"), py::arg("y"), py::arg("indices"));
   m.def("adaptive_avg_pool2d", adaptive_avg_pool2d, py::arg("x"), py::arg("y"));
   m.def("adaptive_avg_pool2d_backward", adaptive_avg_pool2d_backward, py::arg("gy"), py::arg("gx"));
 }

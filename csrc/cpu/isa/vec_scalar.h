@@ -75,9 +75,8 @@ inline Vec fma(Vec a, Vec b, Vec c) {
 }
 // The same where the error of one rounding matters: the product is exact in double.
 inline Vec fma_exact(Vec a, Vec b, Vec c) {
-  return map([=](int64_t i) {
-    return static_cast<float>(static_cast<double>(a.v[i]) * b.v[i] + c.v[i]);
-  });
+  return map(
+      [=](int64_t i) { return static_cast<float>(static_cast<double>(a.v[i]) * b.v[i] + c.v[i]); });
 }
 inline Vec sqrt(Vec a) {
   return map([=](int64_t i) { return __builtin_sqrtf(a.v[i]); });
