@@ -16,6 +16,7 @@ from .cross_entropy import *
 from .diagonal import *
 from .distance import *
 from .division import *
+from .einsum import *
 from .exponential import *
 from .extreme import *
 from .grids import *

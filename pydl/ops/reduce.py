@@ -367,7 +367,8 @@ def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def _any_all(name: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     refuse_half(name, x)
-    dims = () if dim == () else normal_dims(name, dim, x.ndim)
+    none = isinstance(dim, Sequence) and len(dim) == 0
+    dims = () if none else normal_dims(name, dim, x.ndim)
     truth = x.detach().bool()
     y = AnyAll.apply(truth, dims=dims, keepdim=keepdim, kernel=f"reduce_{name}")
     return cast(y, dtypes.uint8) if x.dtype is dtypes.uint8 else y

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .. import dtypes
 from ..dtypes import DType
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Tensor
-from .arithmetic import abs, pow, sign
+from .arithmetic import abs, clip, pow, sign
 from .checks import need_floating, refuse_half
 from .comparison import eq, ne, where
 from .create import zeros
@@ -316,13 +318,13 @@ class Logsumexp(Op):
     keepdim: bool
 
     def forward(self, x: Tensor) -> Tensor:
-        """y = log(sum(e^(x - m))) + m, m being the largest x (0 if that is infinite)."""
+        """y = log(sum(e^(x - m))) + m, m being the largest x (held finite)."""
         z = x.detach()
         kept = without(x.shape, self.dims, True)
         m = zeros(kept, dtype=x.dtype, device=x.device)
         if count(x.shape, self.dims) > 0:
-            m = amax(z, self.dims, keepdim=True)
-            m = where(eq(abs(m), math.inf), 0.0, m)
+            most = float(np.finfo(x.dtype.numpy).max)
+            m = clip(amax(z, self.dims, keepdim=True), -most, most)
         self.save(x, m)
         y = log(sum(exp(z - m), self.dims, keepdim=True)) + m
         return reshape(y, without(x.shape, self.dims, self.keepdim))

@@ -77,6 +77,8 @@ def norms() -> Iterable[OpCase]:
 
 
 def logs() -> Iterable[OpCase]:
+    far = np.array([[math.inf, 1e30, 2.0], [3e38, 3e38, -3e38]])
+    yield OpCase("logsumexp[huge]", given(ops.logsumexp, 1), (constant(far),), grads=())
     x = np.array([[1000.0, 1000.5], [-1000.0, -1001.0], [0.0, -math.inf], [-math.inf, -math.inf],
                   [math.inf, 1.0]])  # fmt: skip
     yield OpCase("logsumexp[far]", given(ops.logsumexp, 1), (constant(x[:2]),), k=2, smooth=False)
