@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..device import Device
-from ..dtypes import DType
+from ..dtypes import DType, float16, float32, float64
 from ..op import no_grad
 from ..ops.create import zeros_like
 from ..tensor import Tensor
@@ -256,9 +256,15 @@ class Module:
 
     def float(self: M) -> M:
         """Casts what is floating to float32."""
-        from ..dtypes import float32
-
         return self.to(float32)
+
+    def double(self: M) -> M:
+        """Casts what is floating to float64 (numpy device only)."""
+        return self.to(float64)
+
+    def half(self: M) -> M:
+        """Casts what is floating to float16: for storage."""
+        return self.to(float16)
 
     # ---- state
 
