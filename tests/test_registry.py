@@ -8,14 +8,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 from cases.elementwise import BINARY, UNARY
-from opcase import output_gradient, run
-from opcases import CASES, ERRORS, KERNELS
+from opcase import HALVES, NATIVE, output_gradient, run
+from opcases import CASES, DTYPES, ERRORS, KERNELS
 from test_stub import kernel_signatures
 
 import pydl
@@ -163,7 +165,64 @@ def test_every_public_function_has_a_case_and_every_case_a_function() -> None:
     assert {refusal.op for refusal in ERRORS} <= public()
 
 
-def test_every_public_function_is_documented() -> None:
-    for name in public():
-        fn = getattr(ops, name, None) or getattr(random, name)
-        assert fn.__doc__, name
+def test_every_public_function_has_a_refusal_and_a_dtype_rule() -> None:
+    assert public() - {refusal.op for refusal in ERRORS} == set()
+    assert set(DTYPES) == public()
+
+
+RULED = sorted(op for op, rule in DTYPES.items() if rule is not None)
+
+
+@pytest.mark.parametrize("op", RULED)
+def test_element_types(op: str, device: str) -> None:
+    """What the rule of an op names is computed, and has that type; the rest raises TypeError."""
+    rule = DTYPES[op]
+    assert rule is not None
+    case = next(c for c in CASES if c.op == op and c.small and all(a.size for a in c.arrays()))
+    arrays = case.arrays()
+    floating = [a.dtype.kind == "f" for a in arrays]
+    for name in (*NATIVE, *HALVES):
+        dtype = getattr(pydl, name)
+        xs = [
+            pydl.from_numpy(np.array(a, np.float32 if f else a.dtype, order="C"), device)
+            for a, f in zip(arrays, floating, strict=True)
+        ]
+        xs = [
+            x.to(dtype) if f or not any(floating) else x for x, f in zip(xs, floating, strict=True)
+        ]
+        if name in rule:
+            assert case.fn(*xs).dtype.name == rule[name], name
+        else:
+            with pytest.raises(TypeError):
+                case.fn(*xs)
+
+
+def documentation(op: str) -> tuple[str, list[str]]:
+    """The docstring of a public function, and its parameters."""
+    fn = getattr(ops, op, None) or getattr(random, op)
+    return inspect.getdoc(fn) or "", list(inspect.signature(fn).parameters)
+
+
+@pytest.mark.parametrize("op", sorted(public()))
+def test_every_public_function_is_documented(op: str) -> None:
+    """Its parameters, what it returns, whether it can be differentiated, and where it is from."""
+    doc, parameters = documentation(op)
+    missing = [word for word in ("Returns:", "Derivative:", "Source:") if word not in doc]
+    arguments = doc.partition("Args:")[2].partition("Returns:")[0]
+    missing += [p for p in parameters if not re.search(rf"^ +\*?{p}:", arguments, re.MULTILINE)]
+    assert not missing, doc
+
+
+def test_the_documented_derivatives_are_true() -> None:
+    """Where a docstring says twice, a case checks it; where it says once, all cases refuse."""
+    for op in sorted(public()):
+        stated = documentation(op)[0].partition("Derivative:")[2].strip()
+        mine = [c for c in CASES if c.op == op and c.differentiable]
+        if stated.startswith("none"):
+            assert not mine, op
+        elif stated.startswith("once"):
+            assert mine, op
+            assert not any(c.twice for c in mine), op
+        else:
+            assert stated.startswith("twice"), op
+            assert any(c.twice and c.small for c in mine), op
