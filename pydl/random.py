@@ -80,7 +80,20 @@ def rand(
     device: str | Device = "cpu",
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1), 24 random bits each."""
+    """Uniform numbers in [0, 1), 24 random bits each.
+
+    Args:
+        shape: the lengths, as several numbers or one sequence.
+        dtype: float32 (float64 on the numpy device).
+        device: where.
+        requires_grad: whether the result takes a gradient.
+
+    Returns:
+        Of that shape and dtype.
+
+    Derivative: none.
+    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011): Philox.
+    """
     t = empty(*shape, dtype=dtype, device=device)
     t.device.kernels.rand(t.data, state(t.device), 0.0, 1.0)
     return t.requires_grad_() if requires_grad else t
@@ -92,7 +105,20 @@ def randn(
     device: str | Device = "cpu",
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers with mean 0 and deviation 1 (Box and Muller, 1958)."""
+    """Normal numbers with mean 0 and deviation 1.
+
+    Args:
+        shape: the lengths, as several numbers or one sequence.
+        dtype: float32 (float64 on the numpy device).
+        device: where.
+        requires_grad: whether the result takes a gradient.
+
+    Returns:
+        Of that shape and dtype.
+
+    Derivative: none.
+    Source: Box and Muller, "A note on the generation of random normal deviates" (1958).
+    """
     t = empty(*shape, dtype=dtype, device=device)
     t.device.kernels.randn(t.data, state(t.device), 0.0, 1.0)
     return t.requires_grad_() if requires_grad else t
@@ -104,11 +130,23 @@ def randint(
     size: int | tuple[int, ...] | None = None,
     device: str | Device = "cpu",
 ) -> Tensor:
-    """int64 numbers in [low, high); `randint(high, size)` starts at 0.
+    """Whole numbers in [low, high); `randint(high, size)` starts at 0.
+
+    Args:
+        low: the smallest.
+        high: one more than the largest.
+        size: the shape.
+        device: where.
+
+    Returns:
+        int64, of that shape.
 
     Raises:
         TypeError: there is no size.
         ValueError: the range is empty or longer than 2^32.
+
+    Derivative: none.
+    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011): Philox.
     """
     if size is None and not isinstance(high, int):
         low, high, size = 0, low, high
@@ -122,7 +160,18 @@ def randint(
 
 
 def randperm(n: int, device: str | Device = "cpu") -> Tensor:
-    """The numbers 0 to n - 1, int64, in random order."""
+    """The numbers 0 to n - 1 in random order.
+
+    Args:
+        n: how many.
+        device: where.
+
+    Returns:
+        (n,), int64.
+
+    Derivative: none.
+    Source: sorting random keys: Knuth, "The art of computer programming", volume 2, section 3.4.2.
+    """
     t = empty(n, dtype=dtypes.int64, device=device)
     t.device.kernels.randperm(t.data, state(t.device))
     return t

@@ -136,7 +136,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: str | Device | None
     Returns:
         The Tensor itself where nothing changes.
 
-    Derivative: twice, of a Tensor.
+    Derivative: none; a Tensor goes through as it is, on the tape.
     Source: numpy.asarray.
     """
     if isinstance(data, Tensor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opcase import BIG, FLOATING, STORED, TAILS, OpCase, Refusal, Rule, normal
+from opcase import BIG, STORED, TAILS, OpCase, Refusal, Rule, normal
 
 import pydl
 from pydl import Tensor, ops
@@ -89,11 +89,11 @@ MADE = "arange empty eye full linspace logspace rand randint randn randperm"
 DTYPES: dict[str, Rule | None] = {
     **dict.fromkeys(MADE.split()),
     "as_tensor": STORED,
-    "bernoulli": FLOATING,
+    "bernoulli": None,
     "empty_like": STORED,
     "full_like": STORED,
     "multinomial": {"float32": "int64"},
-    "normal": FLOATING,
+    "normal": None,
     "ones_like": STORED,
     "zeros_like": STORED,
     "ones": None,

@@ -435,6 +435,7 @@ ERRORS: tuple[Refusal, ...] = (
     refused("softmax", lambda x: ops.softmax(x, 2), (2, 3), error=IndexError,
             message="^softmax: dim 2 is out of range"),
     refused("clip", lambda x: ops.clip(x), (2,), message="^clip: give min, max or both"),
+    refused("clamp", lambda x: ops.clamp(x), (2,), message="^clip: give min, max or both"),
     refused("gelu", lambda x: ops.gelu(x, "erf"), (2,), message="^gelu: approximate is 'none' or "),
     refused("where", lambda x: ops.where(x, 1, 2), (2,), error=TypeError,
             message="^where: condition is float32, expected bool"),

@@ -141,7 +141,7 @@ def scattering() -> Iterable[OpCase]:
                      lambda t, i, s, d=dim: ops.index_copy(t, d, i, s),
                      (normal(*x), once, normal(*part)))  # fmt: skip
         yield OpCase(f"index_fill[{x}, {dim}, {k}]",
-                     lambda t, i, d=dim: ops.index_fill(t, d, i, -1.5),
+                     lambda t, i, d=dim: ops.index_fill(t, d, i, 1.5),
                      (normal(*x), whole(-n, n, k)))  # fmt: skip
     yield OpCase("index_fill[tensor]", lambda t, i, v: ops.index_fill(t, 0, i, v),
                  (normal(4, 3), places_once(4, 2), normal()), k_grad=6)  # fmt: skip
