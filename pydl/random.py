@@ -18,6 +18,7 @@ from .device import device as find_device
 from .dtypes import DType
 from .methods import method
 from .op import Op
+from .ops.checks import need_floating
 from .ops.create import empty, empty_like, ones, tensor
 from .ops.elementwise import broadcast_shapes
 from .tensor import Tensor
@@ -327,6 +328,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout: p is a probability, got {p}")
+    need_floating("dropout", x=x)
     return Dropout.apply(x, p=p) if training and p > 0.0 else x
 
 
@@ -380,8 +382,7 @@ def _whole_channels(
         raise ValueError(f"{name}: p is a probability, got {p}")
     if x.ndim not in channels:
         raise ValueError(f"{name}: x is {layout}, got {x.shape}")
-    if not x.dtype.is_floating:
-        raise TypeError(f"{name}: expected a floating tensor, got {x.dtype.name}")
+    need_floating(name, x=x)
     if not training or p == 0.0:
         return x
     n = channels[x.ndim]

@@ -277,7 +277,7 @@ def test_repr(device):
     assert repr(Net(device)) == (
         "Net(\n"
         "  (conv): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))\n"
-        "  (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, "
+        "  (norm): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, "
         "track_running_stats=True)\n"
         "  (head): Sequential(\n"
         "    (0): Flatten(start_dim=1, end_dim=-1)\n"

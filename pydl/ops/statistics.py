@@ -11,12 +11,13 @@ from ..dtypes import DType
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Tensor
-from .arithmetic import abs, clip, pow, sign
+from .arithmetic import abs, pow, sign
 from .checks import need_floating, refuse_half
 from .comparison import eq, ne, where
 from .create import zeros
 from .exponential import exp, log, sqrt, square
 from .extreme import amax, amin
+from .limits import clip
 from .reduce import count, mean, normal_dims, sum, without
 from .shape import cast, reshape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opcase import BIG, STORED, TAILS, OpCase, Refusal, Rule, normal
+from opcase import BIG, FLOATING, STORED, TAILS, OpCase, Refusal, Rule, normal
 
 import pydl
 from pydl import Tensor, ops
@@ -87,6 +87,9 @@ CASES: tuple[OpCase, ...] = (*creation(),)
 
 MADE = "arange empty eye full linspace logspace rand randint randn randperm"
 DTYPES: dict[str, Rule | None] = {
+    "dropout": FLOATING,
+    "dropout1d": FLOATING,
+    "dropout2d": FLOATING,
     **dict.fromkeys(MADE.split()),
     "as_tensor": STORED,
     "bernoulli": None,

@@ -59,8 +59,12 @@ def extremes() -> Iterable[OpCase]:
     for best, over, arg in PAIRS:
         for n in TAILS[1:]:
             for shape, dim in (((3, n), 1), ((n, 3), 0)):
-                yield OpCase(f"{arg.__name__}[tail {shape}]", given(arg, dim), (grid(*shape),),
-                             grads=())  # fmt: skip
+                yield OpCase(
+                    f"{arg.__name__}[tail {shape}, {dim}]",
+                    given(arg, dim),
+                    (grid(*shape),),
+                    grads=(),
+                )
         for shape, dim in (((2, BIG), 1), ((2 * BIG, 1), 0), ((1, 3000, 65), 1)):
             yield OpCase(f"{arg.__name__}[split {shape}]", given(arg, dim), (grid(*shape),),
                          grads=())  # fmt: skip
