@@ -387,6 +387,11 @@ class Tensor(Methods):
     def __matmul__(self, other: Tensor) -> Tensor:
         return ops.matmul(self, other)
 
+    def __pos__(self) -> Tensor:
+        if self.dtype is dtypes.bool_:
+            raise TypeError("a bool tensor has no sign; cast it")
+        return self
+
     def __neg__(self) -> Tensor:
         return ops.neg(self)
 

@@ -69,11 +69,11 @@ class Gelu(Activation):
 
 class GeluTanh(Activation):
     def second(self, s: Tensor) -> Tensor:
-        c, a = 0.7978845608028654, 0.044715  # sqrt(2 / pi); u = c (x + a x^3)
-        t = tanh(c * (s + a * s * square(s)))
-        du = c * (1.0 + 3.0 * a * square(s))
-        dt = 1.0 - square(t)
-        return dt * du + 0.5 * s * dt * (6.0 * a * c * s - 2.0 * t * square(du))
+        c, a = 1.5957691216057308, 0.044715  # sqrt(8 / pi); y = x p with p = sigmoid(v)
+        v = c * (s + a * s * square(s))
+        p, q = sigmoid(v), sigmoid(-v)  # q = 1 - p
+        dv = c * (1.0 + 3.0 * a * square(s))
+        return p * q * (2.0 * dv + s * ((q - p) * square(dv) + 6.0 * a * c * s))
 
 
 class Silu(Activation):
@@ -91,12 +91,12 @@ class Mish(Activation):
 
 class Elu(Activation):
     def second(self, s: Tensor) -> Tensor:
-        return where(s > 0.0, 0.0, self.p0 * exp(s))
+        return where(s < 0.0, self.p0 * exp(s), 0.0)
 
 
 class Celu(Activation):
     def second(self, s: Tensor) -> Tensor:
-        return where(s > 0.0, 0.0, exp(s / self.p0) / self.p0)
+        return where(s < 0.0, exp(s / self.p0) / self.p0, 0.0)
 
 
 class Softplus(Activation):

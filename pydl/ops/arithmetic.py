@@ -275,11 +275,11 @@ class Pow(Binary):
         ga = gb = None
         if self.needs[0]:
             # b * a^(b-1), and 0 where b == 0 even if a == 0
-            ga = sum_to(gy * where(eq(b, 0.0), 0.0, b * pow(a, b - 1.0)), a.shape)
+            ga = sum_to(where(eq(b, 0.0), 0.0, gy * b * pow(a, b - 1.0)), a.shape)
         if self.needs[1]:
             # a^b log a, and 0 at a == 0, b >= 0, where a^b is flat in b
             flat = where(ge(b, 0.0), eq(a, 0.0), False)
-            gb = sum_to(gy * where(flat, 0.0, pow(a, b) * log(a)), b.shape)
+            gb = sum_to(where(flat, 0.0, gy * pow(a, b) * log(a)), b.shape)
         return ga, gb
 
 

@@ -11,7 +11,7 @@ from ..methods import method
 from ..op import Op
 from ..tensor import Scalar, Tensor
 from .create import empty, from_numpy
-from .elementwise import Binary, broadcast_shapes, number, operands
+from .elementwise import WHOLE, Binary, broadcast_shapes, number, operands, whole
 from .reduce import sum_to
 from .shape import cast
 
@@ -175,7 +175,7 @@ def where(condition: Tensor, a: Any = None, b: Any = None) -> Any:
     """a where `condition` is true, else b, with broadcasting; alone, where it is true.
 
     Args:
-        condition: bool.
+        condition: bool, or uint8 as where it is not 0.
         a, b: tensors or numbers; both or none of them.
 
     Returns:
@@ -195,6 +195,8 @@ def where(condition: Tensor, a: Any = None, b: Any = None) -> Any:
         return tuple(from_numpy(np.ascontiguousarray(i), condition.device) for i in found)
     if a is None or b is None:
         raise ValueError("where: give both a and b, or none of them")
+    if condition.dtype is dtypes.uint8:
+        condition = cast(condition, dtypes.bool_)
     _check_mask("where", "condition", condition)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a, b = number("where", a), number("where", b)
@@ -223,7 +225,7 @@ def masked_fill(x: Tensor, mask: Tensor, value: Scalar | Tensor) -> Tensor:
         The shape that x and mask broadcast to, of the dtype of x.
 
     Raises:
-        TypeError: the mask is not bool.
+        TypeError: the mask is not bool, or x cannot hold `value`.
         ValueError: `value` has dimensions.
 
     Derivative: twice, in x and value.
@@ -232,6 +234,8 @@ def masked_fill(x: Tensor, mask: Tensor, value: Scalar | Tensor) -> Tensor:
     _check_mask("masked_fill", "mask", mask)
     if not isinstance(value, Tensor):
         value = number("masked_fill", value)
+        if x.dtype in WHOLE:
+            value = whole("masked_fill", value, x.dtype)
         value = Tensor(x.device.constant(value, dtypes.result_type(value)), x.device)
     elif value.ndim > 0:
         raise ValueError(f"masked_fill: value has shape {value.shape}, expected no dimensions")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import dtypes
 from ..dtypes import DType
 from ..op import Op
@@ -188,6 +190,18 @@ def number(name: str, value: Any) -> bool | int | float:
     if not isinstance(value, (bool, int, float)):
         raise TypeError(f"{name}: expected tensors and numbers, got {type(value).__name__}")
     return value
+
+
+def whole(name: str, value: float, dtype: DType) -> int:
+    """A number as an integer of `dtype`, truncated.
+
+    Raises:
+        TypeError: it is beyond that.
+    """
+    limits = np.iinfo(dtype.numpy)
+    if not limits.min - 1 < value < limits.max + 1:
+        raise TypeError(f"{name}: {dtype.name} has no {value}")
+    return int(value)
 
 
 class Binary(Op):

@@ -23,20 +23,18 @@ class Clip(PiecewiseLinear):
 class Maximum(Binary):
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.saved
-        half = where(eq(a, b), 0.5 * gy, 0.0)  # equal operands share the gradient
-        wins = self.wins(a, b)
-        ga = sum_to(where(wins, gy, half), a.shape) if self.needs[0] else None
-        gb = sum_to(where(self.wins(b, a), gy, half), b.shape) if self.needs[1] else None
-        return ga, gb
+        g = where(eq(a, b), 0.5 * gy, gy)  # equal operands share the gradient
+        ga = sum_to(where(self.loses(a, b), 0.0, g), a.shape) if self.needs[0] else None
+        return ga, sum_to(where(self.loses(b, a), 0.0, g), b.shape) if self.needs[1] else None
 
-    def wins(self, a: Tensor, b: Tensor) -> Tensor:
-        """Where the result is a."""
-        return gt(a, b)
+    def loses(self, a: Tensor, b: Tensor) -> Tensor:
+        """Where the result is b alone."""
+        return lt(a, b)
 
 
 class Minimum(Maximum):
-    def wins(self, a: Tensor, b: Tensor) -> Tensor:
-        return lt(a, b)
+    def loses(self, a: Tensor, b: Tensor) -> Tensor:
+        return gt(a, b)
 
 
 @method

@@ -392,7 +392,7 @@ def equal(a: Tensor, b: Tensor) -> bool:
 
 @method
 def nan_to_num(
-    x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+    x: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """x with NaN and infinities replaced.
 
@@ -412,6 +412,6 @@ def nan_to_num(
         return x.clone()
     check_dtype("nan_to_num", x.dtype, FLOATS)
     most = 3.4028234663852886e38 if x.dtype is dtypes.float32 else 1.7976931348623157e308
-    y: Tensor = where(isnan(x), nan, x)
+    y: Tensor = where(isnan(x), 0.0 if nan is None else nan, x)
     y = where(eq(x, math.inf), most if posinf is None else posinf, y)
     return where(eq(x, -math.inf), -most if neginf is None else neginf, y)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .. import dtypes
 from ..methods import method
+from ..op import Op
 from ..tensor import Scalar, Tensor
 from .arithmetic import abs
 from .comparison import gt, where
-from .elementwise import NUMBERS, Activation, PiecewiseLinear, check_dtype
+from .elementwise import NUMBERS, Activation, PiecewiseLinear, check_dtype, whole
 from .limits import clip, maximum
+from .reduce import sum_to
 from .shape import reshape
 
 __all__ = [
@@ -61,6 +62,21 @@ class Threshold(PiecewiseLinear):
 
 class Step(PiecewiseLinear):
     pass
+
+
+class Prelu(Op):
+    """x where x > 0, else w x; w broadcasts."""
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        self.save(x, w)
+        x, w = x.detach(), w.detach()
+        return where(gt(x, 0.0), x, w * x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        x, w = self.saved
+        above = gt(x, 0.0)
+        gx = where(above, gy, w * gy) if self.needs[0] else None
+        return gx, sum_to(where(above, 0.0, gy * x), w.shape) if self.needs[1] else None
 
 
 @method
@@ -146,9 +162,8 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
             f"prelu: expected floating x and weight of one dtype, got {x.dtype.name} and "
             f"{weight.dtype.name}"
         )
-    w = reshape(weight, (-1, *(1,) * (x.ndim - 2)) if weight.numel() > 1 else ())
-    below = w * clip(x, max=0.0)  # finite where x is inf, so that its gradient is 0 there
-    return where(gt(x, 0.0), x, below)
+    one = weight.numel() == 1 or x.ndim < 2
+    return Prelu.apply(x, reshape(weight, () if one else (channels, *(1,) * (x.ndim - 2))))
 
 
 def hardtanh(
@@ -166,7 +181,7 @@ def hardtanh(
         The shape and dtype of x.
 
     Raises:
-        TypeError: x is bool, or uint8 and min_val is negative.
+        TypeError: x is bool, or cannot hold a limit (uint8 has no -1).
         ValueError: min_val > max_val.
 
     Derivative: twice; 1 between the limits, 0 elsewhere.
@@ -177,9 +192,7 @@ def hardtanh(
     if x.dtype.is_floating:
         return Hardtanh.apply(x, p0=min_val, p1=max_val)
     check_dtype("hardtanh", x.dtype, NUMBERS)
-    if x.dtype is dtypes.uint8 and min_val <= -1:
-        raise TypeError(f"hardtanh: uint8 has no {min_val}")
-    return clip(x, int(min_val), int(max_val))
+    return clip(x, whole("hardtanh", min_val, x.dtype), whole("hardtanh", max_val, x.dtype))
 
 
 def hardsigmoid(x: Tensor, inplace: bool = False) -> Tensor:
@@ -270,7 +283,8 @@ def threshold(x: Tensor, threshold: Scalar, value: Scalar, inplace: bool = False
     if x.dtype.is_floating:
         return Threshold.apply(x, p0=threshold, p1=value)
     check_dtype("threshold", x.dtype, NUMBERS)
-    return where(gt(x, int(threshold)), x, int(value))
+    limit = whole("threshold", threshold, x.dtype)
+    return where(gt(x, limit), x, whole("threshold", value, x.dtype))
 
 
 def step(x: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def _unary(f: Callable[..., Any], df: Callable[..., Any]) -> tuple[_Kernel, _Ker
 def _binary(f: Callable[[A, A], Any], divides: bool = False) -> _Kernel:
     @quiet
     def kernel(a: A, b: A, out: A) -> None:
-        if divides and b.dtype.kind in "iu" and not b.all():
+        if divides and out.size > 0 and b.dtype.kind in "iu" and not b.all():
             raise ZeroDivisionError("division: b holds 0 (integers)")
         if a.dtype == np.bool_:  # is computed as 0 and 1: add is or, mul and, sub xor
             a, b = a.astype(np.int8), b.astype(np.int8)
