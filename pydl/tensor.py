@@ -477,9 +477,9 @@ class Tensor(Methods):
         """See `pydl.expand`."""
         return ops.expand(self, _spread(shape))
 
-    def tile(self, *dims: Any) -> Tensor:
+    def tile(self, *each: Any, dims: Sequence[int_type] | None = None) -> Tensor:
         """See `pydl.tile`."""
-        return ops.tile(self, _spread(dims))
+        return ops.tile(self, _spread(each) if dims is None else dims)
 
     def repeat(self, *sizes: Any) -> Tensor:
         """See `pydl.tile`; there must be a number for every dimension.
@@ -492,9 +492,15 @@ class Tensor(Methods):
             raise ValueError(f"repeat: {times} for the {self.ndim} dimensions of {self.shape}")
         return ops.tile(self, times)
 
-    def flip(self, *dims: Any) -> Tensor:
+    def flip(self, *each: Any, dims: int_type | Sequence[int_type] | None = None) -> Tensor:
         """See `pydl.flip`."""
-        return ops.flip(self, _spread(dims))
+        return ops.flip(self, _spread(each) if dims is None else dims)
+
+    def split(
+        self, split_size: int_type | Sequence[int_type], dim: int_type = 0
+    ) -> tuple[Tensor, ...]:
+        """See `pydl.split`."""
+        return ops.split(self, split_size, dim)
 
     def broadcast_to(self, *size: Any) -> Tensor:
         """See `pydl.broadcast_to`."""

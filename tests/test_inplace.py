@@ -280,3 +280,9 @@ def test_what_cannot_be_differentiated_says_so(device: str) -> None:
     y = x.scatter(0, pydl.tensor([0], device=device), 2.0, reduce="multiply")
     with pytest.raises(RuntimeError, match=r'^scatter: reduce="multiply" cannot be differentiated'):
         y.sum().backward()
+
+
+def test_a_factor_of_bytes_wraps_as_their_sums_do(device: str) -> None:
+    x = pydl.tensor([5, 9], dtype=pydl.uint8, device=device)
+    index = pydl.tensor([0], device=device)
+    assert x.index_add(0, index, x[:1] - 3, alpha=-1).tolist() == [3, 9]

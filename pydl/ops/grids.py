@@ -88,7 +88,9 @@ def logspace(
     Derivative: none.
     Source: numpy.logspace.
     """
-    powers = np.power(float(base), _steps("logspace", start, end, steps))
+    exponents = _steps("logspace", start, end, steps)
+    with np.errstate(all="ignore"):
+        powers = np.power(float(base), exponents)
     return _made(powers, dtype, device, requires_grad)
 
 

@@ -87,19 +87,21 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     dtype = tensors[0].dtype
     for x in tensors:
         dtype = promote(dtype, x.dtype)
-    kept = [(i, x) for i, x in enumerate(tensors) if x.shape != (0,)]
-    if not kept:
-        kept, dim = list(enumerate(tensors)), 0
-    at, first = kept[0]
+    at = next((i for i, x in enumerate(tensors) if x.shape != (0,)), None)
+    if at is None:
+        at, dim = 0, 0
+    first = tensors[at]
     d = normal_dim("cat", dim, first.ndim)
-    for i, x in kept:
+    nothing = (*first.shape[:d], 0, *first.shape[d + 1 :])
+    tensors = [reshape(x, nothing) if x.shape == (0,) else x for x in tensors]
+    for i, x in enumerate(tensors):
         same = x.shape[:d] == first.shape[:d] and x.shape[d + 1 :] == first.shape[d + 1 :]
         if not same or x.ndim != first.ndim:
             raise ValueError(
                 f"cat: tensor {i} has shape {x.shape}, tensor {at} {first.shape}; "
                 f"they may differ in dimension {d} only"
             )
-    return Cat.apply(*(cast(x, dtype) for _, x in kept), dim=d)
+    return Cat.apply(*(cast(x, dtype) for x in tensors), dim=d)
 
 
 concat = concatenate = cat
@@ -170,7 +172,6 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 # ---- one into several
 
 
-@method
 def split(
     x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
@@ -226,6 +227,8 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ValueError(f"chunk: chunks is {chunks}, expected 1 or more")
     n = x.shape[d]
+    if n == 0 and chunks > 65536:
+        raise ValueError(f"chunk: {chunks} parts of nothing")
     return split(x, [0] * chunks if n == 0 else -(-n // chunks), d)
 
 

@@ -314,6 +314,8 @@ def _scaled(source: Tensor, alpha: Scalar) -> Tensor:
         return source
     if source.dtype is dtypes.bool_:
         return source * bool(alpha)
+    if source.dtype is dtypes.uint8:
+        return source * (int(alpha) % 256)  # sums wrap, and so does the factor
     return source * (alpha if source.dtype.is_floating else int(alpha))
 
 

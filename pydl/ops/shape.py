@@ -181,7 +181,8 @@ def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     n = x.shape[d]
     rest = n // known if known > 0 else 0
     out = tuple(rest if k == -1 else k for k in sizes)
-    if not out or list(sizes).count(-1) > 1 or min(out) < 0 or math.prod(out) != n:
+    free = list(sizes).count(-1)
+    if not out or free > 1 or (free and known == 0) or min(out) < 0 or math.prod(out) != n:
         raise ValueError(f"unflatten: dimension {d} of length {n} cannot become {tuple(sizes)}")
     return reshape(x, (*x.shape[:d], *out, *x.shape[d + 1 :]))
 
@@ -298,7 +299,27 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     return permute(x, order[: x.ndim])
 
 
-swapaxes = method(transpose, "swapaxes")
+@method
+def swapaxes(x: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Two dimensions exchanged: `transpose` under NumPy's name.
+
+    Args:
+        x: any shape and dtype.
+        axis0: the one.
+        axis1: the other.
+
+    Returns:
+        See `permute`.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Derivative: twice.
+    Source: numpy.swapaxes.
+    """
+    return transpose(x, axis0, axis1)
+
+
 swapdims = method(transpose, "swapdims")
 
 
