@@ -378,7 +378,9 @@ def instance_norm(
         raise ValueError(f"instance_norm: more than one element per channel is needed: {x.shape}")
     if (running_mean is None) != (running_var is None):
         raise ValueError("instance_norm: give both running statistics, or neither")
-    if running_mean is not None and running_var is not None and x.numel():
+    if x.numel() == 0:  # as in batch_norm
+        return _affine(x, weight, bias)
+    if running_mean is not None and running_var is not None:
         with no_grad():
             rows = reshape(x, (N, C, S))
             _move(running_mean, mean(rows, (0, 2)), momentum)

@@ -107,7 +107,7 @@ def other_norms() -> Iterable[OpCase]:
     def fixed(t: Tensor, mean: Tensor, var: Tensor, *affine: Tensor) -> Tensor:
         return ops.instance_norm(t, mean, var, *affine, use_input_stats=False)
 
-    for x in ((2, 3, 4), (2, 2, 3, 2), (0, 3, 2), (9, 5, 17, 11)):
+    for x in ((2, 3, 4), (2, 2, 3, 2), (0, 3, 2), (2, 0, 3), (9, 5, 17, 11)):
         c, s = x[1], math.prod(x[2:])
         k = {"k": s, "k_grad": max(x[0] * s, 1)}
         affine, positive = (uniform(0.5, 1.5, c), normal(c)), uniform(0.5, 2, c)
@@ -115,7 +115,7 @@ def other_norms() -> Iterable[OpCase]:
         yield OpCase(f"instance_norm[{x}, affine]", plain_instance, (normal(*x), *affine), **k)
         yield OpCase(f"instance_norm[{x}, eval]", fixed,
                      (normal(*x), normal(c), positive, *affine), **k, grads=(0, 3, 4))  # fmt: skip
-        if x[0]:
+        if x[0] and c:
             yield OpCase(f"instance_norm[{x}, running]", moved, (normal(*x), normal(c), positive),
                          k=x[0] * s, grads=())  # fmt: skip
     for x, size in (((2, 5, 3), 3), ((2, 3, 2, 2), 2), ((1, 4, 1), 9), ((0, 3, 2), 3),
