@@ -110,7 +110,7 @@ UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Draw], Rule]] =
     "hardswish": (ops.hardswish, off(-3.0, -1.5, 3.0), FLOATING),
     "hardshrink": (ops.hardshrink, off(-0.5, 0.5), FLOATING),
     "softshrink": (ops.softshrink, off(-0.5, 0.5), FLOATING),
-    "threshold": (given(ops.threshold, 0.25, -2.0), off(0.25), NUMBERS),
+    "threshold": (given(ops.threshold, 0.25, 2.0), off(0.25), NUMBERS),
 }
 FULL = ("exp", "relu")  # in all lengths: the loops are one template
 
@@ -241,7 +241,7 @@ def choice() -> Iterable[OpCase]:
     yield OpCase("where[number]", lambda c, a: ops.where(c, a, 2), (coins(9), normal(9)))
     for n in (9, BIG):
         yield OpCase(
-            f"masked_fill[{n}]", lambda x, m: ops.masked_fill(x, m, -7.5), (normal(n), coins(n))
+            f"masked_fill[{n}]", lambda x, m: ops.masked_fill(x, m, 7.5), (normal(n), coins(n))
         )
     yield OpCase(
         "masked_fill[tensor]", ops.masked_fill, (normal(2, 4), coins(4), normal()), k_grad=8
