@@ -327,7 +327,9 @@ def _scaled(name: str, a: Any, b: Any, alpha: Scalar) -> Any:
     """alpha * b."""
     if alpha == 1:
         return b
-    if isinstance(alpha, float) and not operands(name, a, b)[0].dtype.is_floating:
+    if not isinstance(alpha, (int, float)):
+        raise TypeError(f"{name}: alpha is a number, got {type(alpha).__name__}")
+    if not operands(name, a, b)[0].dtype.is_floating and isinstance(alpha, float):
         raise TypeError(f"{name}: alpha is {alpha}, but the tensors are no floating ones")
     return b * alpha
 
