@@ -29,7 +29,8 @@ SAMPLES = ("im2col", "loss")  # small, and written like all others
 
 def built() -> dict[str, list[Path]] | None:
     """The objects of the newest build in build/ that has them for every ISA."""
-    builds = [p.parent for p in ROOT.glob("build/*/CMakeFiles/pydl_scalar.dir")]
+    found_in = (p.parent for p in ROOT.glob("build/*/CMakeFiles/pydl_scalar.dir"))
+    builds = [p for p in found_in if "sanitize" not in p.parts]  # other flags, other symbols
     for build in sorted(builds, key=lambda p: p.stat().st_mtime, reverse=True):
         found = {isa: current(build / f"pydl_{isa}.dir") for isa in ISAS}
         if all(found.values()):
