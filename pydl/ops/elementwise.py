@@ -1,7 +1,7 @@
 """What elementwise ops share: one argument, two with broadcasting, and Python numbers as operands.
 
 Formulas and derivatives are in csrc/ops; an op says which of x and y its derivative needs, and
-gives the second derivative (arithmetic.py, transcendental.py, activation.py).
+gives the second derivative (arithmetic.py, exponential.py, trigonometry.py, activation.py).
 """
 
 from __future__ import annotations

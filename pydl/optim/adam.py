@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from ..tensor import Tensor
 from .optimizer import Bucket, Group, Optimizer
@@ -57,7 +58,8 @@ class Adam(Optimizer):
         super().__init__(params, defaults)
 
     def _check(self, group: Group) -> None:
-        _check_betas(self, group)
+        self._require(group, lr=0, eps=0, weight_decay=0)
+        self._require_betas(group)
 
     def _state_names(self, group: Group) -> dict[str, float]:
         names = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
@@ -123,15 +125,37 @@ class AdamW(Adam):
         )
 
 
-def _check_betas(optimizer: Optimizer, group: Group) -> None:
-    """What all of this file ask of their options."""
-    optimizer._require(group, lr=0, eps=0, weight_decay=0)
-    if not all(0 <= beta < 1 for beta in group["betas"]):
-        name = type(optimizer).__name__
-        raise ValueError(f"{name}: betas must be in [0, 1), got {group['betas']}")
+class Relative(Optimizer):
+    """What NAdam, RAdam and Adamax share: two states, and the order of their kernels' arguments."""
+
+    _kernel: ClassVar[str]
+    _second: ClassVar[str] = "exp_avg_sq"  # the state beside exp_avg
+    _options: ClassVar[tuple[str, ...]]  # what the kernel takes after the weight decay
+
+    def _check(self, group: Group) -> None:
+        self._require(group, lr=0, eps=0, weight_decay=0)
+        self._require_betas(group)
+
+    def _state_names(self, group: Group) -> dict[str, float]:
+        return {"exp_avg": 0.0, self._second: 0.0}
+
+    def _launch(self, group: Group, bucket: Bucket) -> None:
+        params, grads = bucket.arrays()
+        getattr(bucket.device.kernels, self._kernel)(
+            params,
+            grads,
+            bucket.states["exp_avg"],
+            bucket.states[self._second],
+            bucket.lr,
+            bucket.step.data,
+            *group["betas"],
+            group["eps"],
+            group["weight_decay"],
+            *(group[option] for option in self._options),
+        )
 
 
-class NAdam(Optimizer):
+class NAdam(Relative):
     """Adam with Nesterov's momentum.
 
     mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2);  m and v as in Adam;
@@ -153,6 +177,9 @@ class NAdam(Optimizer):
 
     Source: Dozat, Incorporating Nesterov Momentum into Adam (2016), algorithm 2.
     """
+
+    _kernel = "nadam"
+    _options = ("momentum_decay", "decoupled_weight_decay", "maximize")
 
     def __init__(
         self,
@@ -178,32 +205,11 @@ class NAdam(Optimizer):
         super().__init__(params, defaults)
 
     def _check(self, group: Group) -> None:
-        _check_betas(self, group)
+        super()._check(group)
         self._require(group, momentum_decay=0)
 
-    def _state_names(self, group: Group) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def _launch(self, group: Group, bucket: Bucket) -> None:
-        params, grads = bucket.arrays()
-        bucket.device.kernels.nadam(
-            params,
-            grads,
-            bucket.states["exp_avg"],
-            bucket.states["exp_avg_sq"],
-            bucket.lr,
-            bucket.step.data,
-            group["betas"][0],
-            group["betas"][1],
-            group["eps"],
-            group["weight_decay"],
-            group["momentum_decay"],
-            group["decoupled_weight_decay"],
-            group["maximize"],
-        )
-
-
-class RAdam(Optimizer):
+class RAdam(Relative):
     """Adam that waits with its second moment until that can be trusted.
 
     m and v as in Adam;  r_t = the rectification of the paper's algorithm 2, from the length of the
@@ -224,6 +230,9 @@ class RAdam(Optimizer):
 
     Source: Liu et al., On the Variance of the Adaptive Learning Rate and Beyond (2020).
     """
+
+    _kernel = "radam"
+    _options = ("decoupled_weight_decay", "maximize")
 
     def __init__(
         self,
@@ -246,31 +255,8 @@ class RAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _check(self, group: Group) -> None:
-        _check_betas(self, group)
 
-    def _state_names(self, group: Group) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-
-    def _launch(self, group: Group, bucket: Bucket) -> None:
-        params, grads = bucket.arrays()
-        bucket.device.kernels.radam(
-            params,
-            grads,
-            bucket.states["exp_avg"],
-            bucket.states["exp_avg_sq"],
-            bucket.lr,
-            bucket.step.data,
-            group["betas"][0],
-            group["betas"][1],
-            group["eps"],
-            group["weight_decay"],
-            group["decoupled_weight_decay"],
-            group["maximize"],
-        )
-
-
-class Adamax(Optimizer):
+class Adamax(Relative):
     """Adam with the largest recent gradient in place of the second moment.
 
     g += weight_decay * p;  m = beta1 * m + (1 - beta1) * g;  h = max(beta2 * h, |g| + eps);
@@ -290,6 +276,10 @@ class Adamax(Optimizer):
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization (2015), algorithm 2.
     """
 
+    _kernel = "adamax"
+    _second = "exp_inf"
+    _options = ("maximize",)
+
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[Group],
@@ -308,25 +298,3 @@ class Adamax(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def _check(self, group: Group) -> None:
-        _check_betas(self, group)
-
-    def _state_names(self, group: Group) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_inf": 0.0}
-
-    def _launch(self, group: Group, bucket: Bucket) -> None:
-        params, grads = bucket.arrays()
-        bucket.device.kernels.adamax(
-            params,
-            grads,
-            bucket.states["exp_avg"],
-            bucket.states["exp_inf"],
-            bucket.lr,
-            bucket.step.data,
-            group["betas"][0],
-            group["betas"][1],
-            group["eps"],
-            group["weight_decay"],
-            group["maximize"],
-        )

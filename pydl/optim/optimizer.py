@@ -238,6 +238,10 @@ class Optimizer:
             if not group[name] >= low:
                 raise ValueError(f"{self._name}: {name} must be >= {low:g}, got {group[name]}")
 
+    def _require_betas(self, group: Group) -> None:
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(f"{self._name}: betas must be in [0, 1), got {group['betas']}")
+
     def _current_buckets(self, i: int, group: Group) -> list[Bucket]:
         names = self._state_names(group)
         key = (

@@ -98,8 +98,7 @@ class Lion(Optimizer):
 
     def _check(self, group: Group) -> None:
         self._require(group, lr=0, weight_decay=0)
-        if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"Lion: betas must be in [0, 1), got {group['betas']}")
+        self._require_betas(group)
 
     def _state_names(self, group: Group) -> dict[str, float]:
         return {"exp_avg": 0.0}
