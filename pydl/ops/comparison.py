@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-import numpy as np
-
 from .. import dtypes
 from ..methods import method
 from ..op import Op
 from ..tensor import Scalar, Tensor
-from .create import empty, from_numpy
+from .create import empty
 from .elementwise import WHOLE, Binary, broadcast_shapes, number, operands, whole
 from .reduce import sum_to
 from .shape import cast
@@ -191,8 +189,9 @@ def where(condition: Tensor, a: Any = None, b: Any = None) -> Any:
     Source: numpy.where.
     """
     if a is None and b is None:
-        found = np.nonzero(np.atleast_1d(cast(condition.detach(), dtypes.bool_).numpy()))
-        return tuple(from_numpy(np.ascontiguousarray(i), condition.device) for i in found)
+        from .index import nonzero  # which is built on `where`
+
+        return nonzero(condition, as_tuple=True)
     if a is None or b is None:
         raise ValueError("where: give both a and b, or none of them")
     if condition.dtype is dtypes.uint8:
