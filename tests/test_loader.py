@@ -312,7 +312,7 @@ class TestThreads:
             child.send_signal(signal.SIGINT)
             rest = child.stdout.read()
             assert child.wait(10) == 0
-            assert rest.endswith(b"stopped\n")
+            assert b"stopped\n" in rest  # a worker may still finish its batch after that
         assert time.monotonic() - began < 2
 
     def test_an_open_pass_does_not_keep_the_process_alive(self) -> None:

@@ -22,5 +22,11 @@ runtime=$("${CXX:-c++}" -print-file-name=libasan.so):$("${CXX:-c++}" -print-file
 export PYTHONPATH=$root/$package
 # Python itself never gives all memory back; the largest block keeps hostile sizes from filling it.
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=512
-export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-LD_PRELOAD=$runtime "$python" -m pytest "$@"
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions=$root/tools/ubsan.txt
+# NOTE: `-m pytest` would put this folder, and with it the usual build, before the package.
+LD_PRELOAD=$runtime "$python" -c '
+import sys
+sys.path.remove("")
+import pydl, pytest
+assert "sanitize" in pydl.__file__, pydl.__file__
+sys.exit(pytest.main(sys.argv[1:]))' "$@"
