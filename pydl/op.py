@@ -136,7 +136,9 @@ class Op:
             setattr(op, key, value)
         try:
             device = op.device = inputs[0].device
+            wanted = False
             for x in inputs:
+                wanted = wanted or x.requires_grad
                 if x.device is not device:
                     raise ValueError(
                         f"{cls.name}: tensors are on different devices, "
@@ -145,7 +147,7 @@ class Op:
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
-        if not _mode.grad or not any(x.requires_grad for x in inputs):
+        if not wanted or not _mode.grad:
             return op.forward(*inputs)
         op.needs = tuple(x.requires_grad for x in inputs)
         op.parents = tuple((x.node or x) if x.requires_grad else None for x in inputs)
