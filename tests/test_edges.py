@@ -1,4 +1,4 @@
-"""Where two rules meet: NaN, limits, mixed dtypes and what is ignored. The values are PyTorch's."""
+"""Where two rules meet: NaN, limits, mixed dtypes, and what is ignored."""
 
 from __future__ import annotations
 
@@ -64,6 +64,9 @@ def test_an_ignored_row_takes_no_gradient(
     assert math.isnan(loss.item())
     (g,) = pydl.grad(loss, x, create_graph=create_graph)
     np.testing.assert_array_equal(g.detach().numpy(), np.zeros((1, 3), np.float32))
+    if create_graph:
+        (gg,) = pydl.grad(g.sum(), x)
+        np.testing.assert_array_equal(gg.numpy(), np.zeros((1, 3), np.float32))
 
 
 @pytest.mark.parametrize("shape", [(), (1,)])
