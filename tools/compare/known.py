@@ -46,10 +46,15 @@ def _special(a: Arr) -> bool:
     return a.array.dtype.kind == "f" and not bool((abs(a.array) < 1e29).all())
 
 
+def _numbers(shown: str) -> list[float]:
+    """The values of one element, "[place]: value", or of all, "[shape] [values]"."""
+    values = shown.rpartition("]: ")[2]
+    return [float(n) for n in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", values)]
+
+
 def _digits(difference: Difference) -> bool:
     """Whether as many digits are equal as float32 has."""
-    texts = (t.split("]: ")[-1] if "]: " in t else t for t in (difference.torch, difference.pydl))
-    a, b = ([float(n) for n in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", t)] for t in texts)
+    a, b = _numbers(difference.torch), _numbers(difference.pydl)
     return len(a) == len(b) and bool(np.allclose(a, b, rtol=1e-6, atol=1e-6))
 
 
@@ -83,6 +88,9 @@ PREDICATES: dict[str, Callable[[Difference], bool]] = {
     "special": _any(_special),  # NaN, Inf or 1e30
     "finite": lambda d: "nan" in d.torch and "nan" not in d.pydl,  # where torch has NaN
     "digits": _digits,
+    "noise": lambda d: _numbers(d.torch) == [0.0] and abs(_numbers(d.pydl)[0]) < 1e-2,
+    "zero": _any(lambda a: bool((a.array == 0).any())),
+    "ends": _any(lambda a: bool(((a.array == 0) | (a.array == 1)).any())),
     "few": _few,
     "crossed": _crossed,
 }
