@@ -53,6 +53,13 @@ def test_alpha_is_multiplied_in_the_common_type(device: str) -> None:
     assert (both.dtype, both.tolist()) == (pydl.bool_, [True, False])
 
 
+def test_bools_are_close_within_a_tolerance_of_one(device: str) -> None:
+    a, b = pydl.tensor([True, False], device=device), pydl.tensor([False, False], device=device)
+    assert pydl.isclose(a, b).tolist() == [False, True]
+    assert pydl.isclose(a, b, atol=1.0).tolist() == [True, True]
+    assert not pydl.allclose(a, b, rtol=0.5, atol=0.5)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_an_ignored_row_takes_no_gradient(
