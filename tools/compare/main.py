@@ -189,9 +189,12 @@ def main(description: str) -> int:
         print_table(lines, out)
         if not options.only:
             print(f"no generator: {', '.join(uncovered()) or 'none'}", file=out)
-            stale = [f"line {r.line} {r.functions} {r.kind}" for r in rows if not r.hits]
+            stale = [f"line {r.line} {r.kind}:{r.predicate}" for r in rows if not r.hits]
             if stale:
-                print(f"stale rows of {known.DOC.name}: {'; '.join(stale)}", file=out)
+                print(
+                    f"keys of {known.DOC.name} that this seed does not meet: {'; '.join(stale)}",
+                    file=out,
+                )
         print_differences(lines, options.list_differences, out)
         if options.write:
             print_table(lines, sys.stdout)
