@@ -16,6 +16,7 @@ from .config import warn_about_astronomy
 from .device import *
 from .dtypes import *
 from .errors import *
+from .guard import guard
 from .op import *
 from .ops import *
 from .random import *
@@ -43,4 +44,5 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'pydl' has no attribute {name!r}")
 
 
+guard(globals())
 warn_about_astronomy()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .guard import guarded
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -26,5 +28,5 @@ def method(fn: _Function, name: str | None = None) -> _Function:
     name = name or fn.__name__
     if hasattr(Methods, name):
         raise ValueError(f"method: Tensor.{name} exists already")
-    setattr(Methods, name, fn)
+    setattr(Methods, name, guarded(fn))
     return fn

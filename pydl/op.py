@@ -7,13 +7,13 @@ number, which is a topological order: no recursion, no closures, no cycles.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from .device import Device, RawArray
 
@@ -22,6 +22,7 @@ __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _sequence = itertools.count()
 
 
@@ -37,25 +38,58 @@ def is_grad_enabled() -> bool:
     return _mode.grad
 
 
-@contextmanager
-def set_grad_enabled(enabled: bool) -> Iterator[None]:
-    """Within the block, record operations or not. Also a decorator."""
-    before = _mode.grad
-    _mode.grad = enabled
-    try:
-        yield
-    finally:
-        _mode.grad = before
+class _Recording:
+    """Recording or not, for a block or, as a decorator, for the calls of a function."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self.before = _mode.grad
+
+    def __enter__(self) -> None:
+        self.before = _mode.grad
+        _mode.grad = self.enabled
+
+    def __exit__(self, *_: object) -> None:
+        _mode.grad = self.before
+
+    def __call__(self, function: _Function) -> _Function:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with _Recording(self.enabled):  # its own, as calls may nest and be of several threads
+                return function(*args, **kwargs)
+
+        return cast("_Function", call)
 
 
-def no_grad() -> Any:
-    """Within the block nothing is recorded for backward. Also a decorator."""
-    return set_grad_enabled(False)
+class set_grad_enabled(_Recording):
+    """From now on, record operations or not; in a `with` statement until the end of the block.
+
+    Also a decorator, which changes the mode within the calls of the function alone.
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        super().__init__(enabled)
+        _mode.grad = enabled
+
+    def __enter__(self) -> None:
+        _mode.grad = self.enabled
+
+    def __call__(self, function: _Function) -> _Function:
+        """The function, within which the mode holds."""
+        _mode.grad = self.before
+        return super().__call__(function)
 
 
-def enable_grad() -> Any:
+def no_grad(function: Any = None) -> Any:
+    """Within the block nothing is recorded for backward. Also a decorator, called or not."""
+    mode = _Recording(False)
+    return mode if function is None else mode(function)
+
+
+def enable_grad(function: Any = None) -> Any:
     """Within the block operations are recorded, even inside `no_grad`. Also a decorator."""
-    return set_grad_enabled(True)
+    mode = _Recording(True)
+    return mode if function is None else mode(function)
 
 
 # What backward needs of a saved tensor: its array, where its gradient goes, and how many in-place
@@ -102,7 +136,9 @@ class Op:
             setattr(op, key, value)
         try:
             device = op.device = inputs[0].device
+            wanted = False
             for x in inputs:
+                wanted = wanted or x.requires_grad
                 if x.device is not device:
                     raise ValueError(
                         f"{cls.name}: tensors are on different devices, "
@@ -111,7 +147,7 @@ class Op:
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
-        if not _mode.grad or not any(x.requires_grad for x in inputs):
+        if not wanted or not _mode.grad:
             return op.forward(*inputs)
         op.needs = tuple(x.requires_grad for x in inputs)
         op.parents = tuple((x.node or x) if x.requires_grad else None for x in inputs)

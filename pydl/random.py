@@ -20,7 +20,7 @@ from .methods import method
 from .op import Op
 from .ops.checks import need_floating
 from .ops.create import empty, empty_like, ones, tensor
-from .ops.elementwise import broadcast_shapes
+from .ops.elementwise import FLOATS, broadcast_shapes, check_dtype
 from .tensor import Tensor
 
 __all__ = [
@@ -30,8 +30,10 @@ __all__ = [
     "multinomial",
     "normal",
     "rand",
+    "rand_like",
     "randint",
     "randn",
+    "randn_like",
     "randperm",
     "set_rng_state",
 ]
@@ -92,12 +94,40 @@ def rand(
     Returns:
         Of that shape and dtype.
 
+    Raises:
+        TypeError: the dtype is not floating.
+
     Derivative: none.
     Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011): Philox.
     """
+    check_dtype("rand", dtype, FLOATS)
     t = empty(*shape, dtype=dtype, device=device)
     t.device.kernels.rand(t.data, state(t.device), 0.0, 1.0)
     return t.requires_grad_() if requires_grad else t
+
+
+def rand_like(
+    x: Tensor,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform numbers in [0, 1), as many as x has elements.
+
+    Args:
+        x: whose shape, dtype and device are taken.
+        dtype: another element type.
+        device: another device.
+        requires_grad: whether the result takes a gradient.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: `rand`.
+    """
+    return rand(x.shape, dtype=dtype or x.dtype, device=device or x.device,
+                requires_grad=requires_grad)  # fmt: skip
 
 
 def randn(
@@ -117,12 +147,40 @@ def randn(
     Returns:
         Of that shape and dtype.
 
+    Raises:
+        TypeError: the dtype is not floating.
+
     Derivative: none.
     Source: Box and Muller, "A note on the generation of random normal deviates" (1958).
     """
+    check_dtype("randn", dtype, FLOATS)
     t = empty(*shape, dtype=dtype, device=device)
     t.device.kernels.randn(t.data, state(t.device), 0.0, 1.0)
     return t.requires_grad_() if requires_grad else t
+
+
+def randn_like(
+    x: Tensor,
+    dtype: DType | None = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers with mean 0 and deviation 1, as many as x has elements.
+
+    Args:
+        x: whose shape, dtype and device are taken.
+        dtype: another element type.
+        device: another device.
+        requires_grad: whether the result takes a gradient.
+
+    Returns:
+        A new tensor.
+
+    Derivative: none.
+    Source: `randn`.
+    """
+    return randn(x.shape, dtype=dtype or x.dtype, device=device or x.device,
+                 requires_grad=requires_grad)  # fmt: skip
 
 
 def randint(
@@ -244,8 +302,8 @@ def multinomial(x: Tensor, num_samples: int, replacement: bool = False) -> Tenso
 
 
 def normal(
-    mean: Tensor | float,
-    std: Tensor | float,
+    mean: Tensor | float = 0.0,
+    std: Tensor | float = 1.0,
     size: tuple[int, ...] | None = None,
     device: str | Device = "cpu",
 ) -> Tensor:

@@ -194,6 +194,10 @@ class Tensor(Methods):
             return ops.shape.cast(self, target)
         return ops.shape.to_device(self, device(target))
 
+    def type_as(self, other: Tensor) -> Tensor:
+        """With the element type of another."""
+        return self.to(other.dtype)
+
     def cpu(self) -> Tensor:
         """On the native device."""
         return self.to("cpu")

@@ -130,6 +130,36 @@ def test_no_grad_enable_grad_and_decorators() -> None:
         assert not (x * x).requires_grad
 
 
+def test_set_grad_enabled_holds_at_once() -> None:
+    x = leaf(2.0)
+    try:
+        pydl.set_grad_enabled(False)
+        assert not (x * x).requires_grad
+        with pydl.set_grad_enabled(True):
+            assert (x * x).requires_grad
+        assert not pydl.is_grad_enabled()
+    finally:
+        pydl.set_grad_enabled(True)
+    assert (x * x).requires_grad
+
+
+def test_decorators_hold_within_calls_alone() -> None:
+    def depth(n: int) -> list[bool]:
+        return [pydl.is_grad_enabled(), *(again(n - 1) if n else [])]
+
+    for mode, inside in (
+        (pydl.no_grad, False),
+        (pydl.no_grad(), False),
+        (pydl.enable_grad, True),
+        (lambda function: pydl.set_grad_enabled(False)(function), False),
+    ):
+        again = mode(depth)
+        assert pydl.is_grad_enabled()
+        assert again.__name__ == "depth"
+        assert again(2) == [inside] * 3
+        assert pydl.is_grad_enabled()
+
+
 def test_modes_belong_to_a_thread() -> None:
     x = leaf(2.0)
     entered, leave = threading.Event(), threading.Event()

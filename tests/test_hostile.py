@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import pickle
 import signal
 import sys
 import zlib
@@ -234,3 +235,42 @@ def test_public_function(name: str) -> None:
             if refused == SETS:
                 return
     pytest.fail(f"{name}: of {SETS * TRIES} sets {refused} were refused")
+
+
+NO_TENSORS = (None, "x", [1.0, 2.0], (1, 2), np.ones((2, 3), np.float32))
+
+
+def tensor_arguments(name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(argument, annotation, a call) for every argument in whose place a tensor was seen."""
+    function = getattr(ops, name, None) or getattr(random, name)
+    for argument, parameter in inspect.signature(function).parameters.items():
+        for call in public_calls()[name]:
+            if isinstance(call[argument], Tensor):
+                yield argument, parameter.annotation, call
+                break
+
+
+@pytest.mark.parametrize("name", sorted(public() - {"as_tensor"}))  # that one takes anything
+def test_what_is_no_tensor_is_refused_by_name(name: str) -> None:
+    function = getattr(pydl, name, None) or getattr(pydl.nn.functional, name)
+    for argument, annotation, call in tensor_arguments(name):
+        for thing in NO_TENSORS:
+            if thing is None and ("None" in annotation or name == "where"):
+                continue
+            args = {**{key: detached(value) for key, value in call.items()}, argument: thing}
+            is_what = "" if annotation == "Any" else rf"{argument} is (None|a \w+), expected a "
+            with pytest.raises(TypeError, match=rf"^{function.__name__}: {is_what}"):
+                applied(function, args)
+
+
+def test_a_guarded_function_is_the_same_everywhere() -> None:
+    assert pydl.softmax is pydl.nn.functional.softmax
+    assert inspect.signature(pydl.softmax) == inspect.signature(ops.softmax)
+    for function in (pydl.softmax, pydl.nn.functional.dropout):
+        assert pickle.loads(pickle.dumps(function)) is function
+    with pytest.raises(TypeError, match=r"^stack: tensors\[1\] is a list, expected a Tensor$"):
+        pydl.stack([pydl.ones(2), [1.0, 2.0]])
+    with pytest.raises(TypeError, match=r"^matmul: b is None, expected a Tensor$"):
+        pydl.ones(2).matmul(None)
+    with pytest.raises(TypeError, match=r"^relu\(\) got an unexpected keyword argument 'slope'"):
+        pydl.nn.functional.relu(None, slope=1)

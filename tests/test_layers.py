@@ -56,6 +56,7 @@ def test_shapes(device, make, shape, out):
         (nn.Softplus(2.0, 5.0), lambda x: F.softplus(x, 2.0, 5.0)),
         (nn.Softmax(dim=0), lambda x: F.softmax(x, 0)),
         (nn.LogSoftmax(dim=1), lambda x: F.log_softmax(x, 1)),
+        (nn.Softmin(dim=0), lambda x: F.softmin(x, 0)),
     ],
 )
 def test_activations(device, layer, function):
@@ -63,6 +64,14 @@ def test_activations(device, layer, function):
     before = x.numpy().copy()
     np.testing.assert_array_equal(layer(x).numpy(), function(x).numpy())
     np.testing.assert_array_equal(x.numpy(), before)
+
+
+def test_softmax2d(device):
+    x = image(device, 2, 3, 4, 5)
+    np.testing.assert_array_equal(nn.Softmax2d()(x).numpy(), F.softmax(x, 1).numpy())
+    np.testing.assert_array_equal(nn.Softmax2d()(x[0]).numpy(), F.softmax(x[0], 0).numpy())
+    with pytest.raises(ValueError, match=r"^Softmax2d: x is \(N, C, H, W\) or \(C, H, W\)"):
+        nn.Softmax2d()(x[0, 0])
 
 
 LOSSES = [

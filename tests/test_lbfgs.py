@@ -43,6 +43,27 @@ def test_it_finds_the_minimum_of_a_bent_valley(device: str) -> None:
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.parametrize("max_eval", [1, 2, 4])
+def test_the_line_search_keeps_to_max_eval(max_eval: int) -> None:
+    """Beyond it, only the first look of a search is taken: a step needs one."""
+    x = pydl.tensor([1.0, -2.0], requires_grad=True)
+    calls = 0
+
+    def closure() -> Tensor:
+        nonlocal calls
+        calls += 1
+        optimizer.zero_grad()
+        loss = x.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer = optim.LBFGS(
+        [x], lr=1e-4, max_iter=3, max_eval=max_eval, line_search_fn="strong_wolfe"
+    )
+    optimizer.step(closure)
+    assert calls <= max_eval + 1
+
+
 def test_a_quadratic_takes_a_step_for_each_dimension() -> None:
     scale = pydl.tensor([1.0, 4.0, 9.0])
     x = pydl.tensor([3.0, -2.0, 1.0], requires_grad=True)

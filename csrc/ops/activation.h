@@ -171,7 +171,7 @@ struct Tanhshrink {
 // x outside of [-p0, p0], else 0; NaN stays. Donoho and Johnstone (1994).
 struct Hardshrink {
   PYDL_FORWARD(x, p0, p1) { return select(abs(x) <= p0, set1(0.0f), x); }
-  PYDL_DERIVATIVE(x, p0, p1) { return select(abs(x) > p0, set1(1.0f), set1(0.0f)); }
+  PYDL_DERIVATIVE(x, p0, p1) { return select(abs(x) <= p0, set1(0.0f), set1(1.0f)); }
 };
 
 // x - p0 above p0, x + p0 below -p0, else 0; NaN stays. Donoho (1995).

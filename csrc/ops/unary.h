@@ -166,7 +166,9 @@ struct Asinh {
 
 struct Acosh {
   PYDL_FORWARD(x, p0, p1) { return acosh(x); }
-  PYDL_DERIVATIVE(x, p0, p1) { return set1(1.0f) / sqrt((x - set1(1.0f)) * (x + set1(1.0f))); }
+  PYDL_DERIVATIVE(x, p0, p1) {  // + 0: the root of the -0 at x = -1 would be negative
+    return set1(1.0f) / sqrt((x - set1(1.0f)) * (x + set1(1.0f)) + set1(0.0f));
+  }
 };
 
 struct Atanh {

@@ -15,5 +15,6 @@ from .norm import *
 from .padding import *
 from .pooling import *
 from .recurrent import *
+from .softmax import *
 from .transformer import *
 from .upsampling import *

@@ -24,15 +24,12 @@ __all__ = [
     "Hardtanh",
     "LeakyReLU",
     "LogSigmoid",
-    "LogSoftmax",
     "Mish",
     "PReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
-    "Softmax",
-    "Softmin",
     "Softplus",
     "Softshrink",
     "Softsign",
@@ -446,61 +443,6 @@ class GLU(Module):
     def forward(self, x: Tensor) -> Tensor:
         """x of any shape."""
         return F.glu(x, self.dim)
-
-    def extra_repr(self) -> str:
-        """The options."""
-        return f"dim={self.dim}"
-
-
-class Softmax(Module):
-    """exp(x) / sum(exp(x)) along one dimension, which is better named (see `pydl.softmax`).
-
-    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs
-    (1990).
-    """
-
-    def __init__(self, dim: int | None = None) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x of any shape."""
-        return F.softmax(x, self.dim)
-
-    def extra_repr(self) -> str:
-        """The options."""
-        return f"dim={self.dim}"
-
-
-class LogSoftmax(Module):
-    """x - log(sum(exp(x))) along one dimension, which is better named (see `pydl.softmax`).
-
-    Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 6.2.2.3.
-    """
-
-    def __init__(self, dim: int | None = None) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x of any shape."""
-        return F.log_softmax(x, self.dim)
-
-    def extra_repr(self) -> str:
-        """The options."""
-        return f"dim={self.dim}"
-
-
-class Softmin(Module):
-    """softmax(-x) along one dimension, which is better named (see `pydl.softmax`).
-
-    Source: torch.nn.Softmin.
-    """
-
-    def __init__(self, dim: int | None = None) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x of any shape."""
-        return F.softmin(x, self.dim)
 
     def extra_repr(self) -> str:
         """The options."""

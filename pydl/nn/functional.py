@@ -1,5 +1,6 @@
 """`import pydl.nn.functional as F`: the functions that layers are made of (defined in pydl/ops)."""
 
+from ..guard import guard
 from ..ops.activation import *
 from ..ops.adaptive_pool import *
 from ..ops.attention import *
@@ -25,3 +26,5 @@ from ..ops.unfold import *
 from ..random import dropout as dropout
 from ..random import dropout1d as dropout1d
 from ..random import dropout2d as dropout2d
+
+guard(globals())

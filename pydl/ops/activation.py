@@ -102,7 +102,7 @@ class Celu(Activation):
 class Softplus(Activation):
     def second(self, s: Tensor) -> Tensor:
         sig = sigmoid(self.p0 * s)
-        flat = self.p0 * s > self.p1
+        flat = self.p0 * s >= self.p1
         return where(flat, 0.0, self.p0 * sig * (1.0 - sig))
 
 

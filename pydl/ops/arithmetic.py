@@ -297,7 +297,7 @@ def add(a: Any, b: Any, alpha: Scalar = 1) -> Tensor:
     Derivative: twice.
     Source: numpy.add.
     """
-    return Add.apply(*operands("add", a, _scaled("add", a, b, alpha)))
+    return Add.apply(*_scaled("add", a, b, alpha))
 
 
 @method
@@ -320,18 +320,19 @@ def sub(a: Any, b: Any, alpha: Scalar = 1) -> Tensor:
     for x in (a, b):
         if isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype is dtypes.bool_):
             raise TypeError("sub: bools have no difference; use ^, or cast them")
-    return Sub.apply(*operands("sub", a, _scaled("sub", a, b, alpha)))
+    return Sub.apply(*_scaled("sub", a, b, alpha))
 
 
-def _scaled(name: str, a: Any, b: Any, alpha: Scalar) -> Any:
-    """alpha * b."""
+def _scaled(name: str, a: Any, b: Any, alpha: Scalar) -> tuple[Tensor, Tensor]:
+    """a and alpha * b, in the dtype that a and b promote to."""
+    a, b = operands(name, a, b)
     if alpha == 1:
-        return b
+        return a, b
     if not isinstance(alpha, (int, float)):
         raise TypeError(f"{name}: alpha is a number, got {type(alpha).__name__}")
-    if not operands(name, a, b)[0].dtype.is_floating and isinstance(alpha, float):
+    if not a.dtype.is_floating and isinstance(alpha, float):
         raise TypeError(f"{name}: alpha is {alpha}, but the tensors are no floating ones")
-    return b * alpha
+    return a, cast(b * alpha, b.dtype)
 
 
 @method

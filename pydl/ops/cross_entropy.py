@@ -75,8 +75,9 @@ class CrossEntropy(Op):
             total = float(C) if self.weight is None else sum(self.weight.detach())
             w = 1.0 if self.weight is None else reshape(self.weight.detach(), (C, 1))
             g = g + each * (p * total - w)
-        g = where(target == self.ignore_index, 0.0, g)
-        return reshape(reshape(gy, (N, 1, S)) * g, x.shape)
+        ignored = target == self.ignore_index
+        gy = where(ignored, 0.0, reshape(gy, (N, 1, S)))  # of the mean of nothing it is infinite
+        return reshape(gy * where(ignored, 0.0, g), x.shape)
 
 
 def _fit(name: str, x: Tensor, target: Tensor, weight: Tensor | None) -> None:

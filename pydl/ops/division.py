@@ -15,6 +15,7 @@ __all__ = [
     "floor_divide",
     "fmod",
     "remainder",
+    "true_divide",
 ]
 
 
@@ -79,6 +80,9 @@ def div(a: Any, b: Any, rounding_mode: str | None = None) -> Tensor:
     a, b = operands("div", a, b)
     check_dtype("div", a.dtype, NUMBERS)
     return (TruncDivide if rounding_mode == "trunc" else FloorDivide).apply(a, b)
+
+
+true_divide = method(div, "true_divide")
 
 
 @method

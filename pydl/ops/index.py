@@ -171,7 +171,7 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
     Source: x[:, ..., index].
     """
     d = normal_dim("select", dim, x.ndim)
-    return x[(slice(None),) * d + (index,)]
+    return Tensor.__getitem__(x, (slice(None),) * d + (index,))
 
 
 @method

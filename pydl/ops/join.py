@@ -14,7 +14,7 @@ from ..op import Op
 from ..tensor import Tensor
 from .create import empty, from_numpy
 from .elementwise import broadcast_shapes
-from .index import Take, integers
+from .index import Take, integers, select
 from .reduce import expand
 from .shape import cast, flatten, narrow, normal_dim, place, reshape, row_major, unsqueeze
 
@@ -250,7 +250,7 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     Source: numpy.unstack.
     """
     d = normal_dim("unbind", dim, x.ndim)
-    return tuple(x[(slice(None),) * d + (i,)] for i in range(x.shape[d]))
+    return tuple(select(x, d, i) for i in range(x.shape[d]))
 
 
 # ---- one, several times

@@ -7,13 +7,13 @@ from typing import Any
 
 from .. import dtypes
 from ..methods import method
-from ..tensor import Tensor
+from ..tensor import Scalar, Tensor
 from .arithmetic import abs, add, mul, sub
 from .comparison import eq, ge, gt, le, lt, ne, where
 from .elementwise import FLOATS, NUMBERS, Binary, PiecewiseLinear, check_dtype, operands, together
 from .reduce import sum_to
 
-__all__ = ["clamp", "clip", "lerp", "maximum", "minimum"]
+__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "lerp", "maximum", "minimum"]
 
 
 class Clip(PiecewiseLinear):
@@ -68,6 +68,40 @@ def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 clamp = method(clip, "clamp")
 
 
+@method
+def clamp_min(x: Tensor, min: Tensor | Scalar) -> Tensor:
+    """x, but nothing below `min`.
+
+    Args:
+        x: any shape.
+        min: a number or a tensor that broadcasts with x.
+
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
+
+    Derivative: twice; as that of `clip`.
+    Source: torch.clamp_min.
+    """
+    return clip(x, min=min)
+
+
+@method
+def clamp_max(x: Tensor, max: Tensor | Scalar) -> Tensor:
+    """x, but nothing above `max`.
+
+    Args:
+        x: any shape.
+        max: a number or a tensor that broadcasts with x.
+
+    Returns:
+        The dtype that both promote to, of the shape that both broadcast to.
+
+    Derivative: twice; as that of `clip`.
+    Source: torch.clamp_max.
+    """
+    return clip(x, max=max)
+
+
 def _clip_by_tensors(x: Tensor, min: Any, max: Any) -> Tensor:
     limits = [limit for limit in (min, max) if limit is not None]
     y, *bounds = together("clip", x, *limits)
@@ -113,7 +147,7 @@ def minimum(a: Any, b: Any) -> Tensor:
 
 
 @method
-def lerp(a: Tensor, b: Tensor, weight: Any) -> Tensor:
+def lerp(a: Tensor, b: Tensor, weight: Tensor | Scalar) -> Tensor:
     """a + weight (b - a), from the nearer end; with broadcasting.
 
     Args:
@@ -135,7 +169,8 @@ def lerp(a: Tensor, b: Tensor, weight: Any) -> Tensor:
             raise TypeError(f"lerp: a is {a.dtype.name}, but {x.dtype.name} came with it")
     span = sub(b, a)
     if not isinstance(weight, Tensor):
-        near = builtins.abs(weight) < 0.5
-        return add(a, mul(weight, span)) if near else sub(b, mul(span, 1 - weight))
+        if builtins.abs(weight) < 0.5:
+            return add(a, mul(weight, span))
+        return sub(b, mul(span, 1 - weight))
     near = lt(abs(weight), 0.5)
     return where(near, add(a, mul(weight, span)), sub(b, mul(span, 1.0 - weight)))

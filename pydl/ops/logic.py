@@ -343,8 +343,10 @@ def isclose(
     near = eq(a, b)
     if equal_nan:
         near = near | (isnan(a) & isnan(b))
-    if a.dtype is dtypes.bool_ or (rtol == 0 and atol == 0):
+    if rtol == 0 and atol == 0:
         return near
+    if a.dtype is dtypes.bool_:
+        a = cast(a, dtypes.float32)
     if not b.dtype.is_floating:
         b = cast(b, dtypes.float32)
     gap, allowed = abs(a - b), atol + abs(rtol * b)

@@ -333,7 +333,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Args:
         x: (..., in).
         weight: (out, in), or (in,) for one output without a dimension of its own.
-        bias: (out,), or None; 0-d beside a weight (in,).
+        bias: (out,), one number for all outputs as () or (1,), or None; 0-d beside a weight (in,).
 
     Returns:
         (..., out), or (...).
@@ -354,7 +354,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: weight {weight.shape} is (out, in), but x {x.shape} does not end in in"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias {bias.shape} does not fit weight {weight.shape}")
+        if bias.shape not in ((), (1,)):
+            raise ValueError(f"linear: bias {bias.shape} does not fit weight {weight.shape}")
+        bias = expand(bias, weight.shape[:1])
     inputs = (_flat(x), weight) if bias is None else (_flat(x), weight, bias)
     y = Gemm.apply(*inputs, trans_b=True)
     return reshape(y, (*x.shape[:-1], weight.shape[0]))

@@ -21,6 +21,7 @@ __all__ = [
     "clone",
     "flatten",
     "narrow",
+    "numel",
     "permute",
     "ravel",
     "reshape",
@@ -62,6 +63,26 @@ def normal_dim(name: str, dim: int, ndim: int) -> int:
     if not -ndim <= dim < ndim:
         raise IndexError(f"{name}: dim {dim} is out of range for {ndim} dimensions")
     return dim % ndim
+
+
+def numel(x: Tensor) -> int:
+    """The number of elements.
+
+    Args:
+        x: any shape and dtype.
+
+    Returns:
+        A Python number.
+
+    Raises:
+        TypeError: x is no tensor.
+
+    Derivative: none.
+    Source: numpy.size.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"numel: x is a {type(x).__name__}, expected a Tensor")
+    return x.numel()
 
 
 # ---- the same memory

@@ -128,7 +128,10 @@ class LBFGS(Optimizer):
                     g = self._flat_gradient()
                     return Point(t, f, g, float((g * d).sum()))
 
-                found, calls = strong_wolfe(look, Point(0.0, loss, gradient, slope), self._t, d)
+                found, calls = strong_wolfe(
+                    look, Point(0.0, loss, gradient, slope), self._t, d,
+                    max_looks=o["max_eval"] - evaluations,
+                )  # fmt: skip
                 self._t, loss, gradient = found.t, found.f, found.gradient
                 self._move(self._t, d, start)
             else:

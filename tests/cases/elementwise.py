@@ -75,6 +75,8 @@ UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Draw], Rule]] =
     "reciprocal": (ops.reciprocal, off(0.0, gap=0.3), PROMOTED),
     "clip": (given(ops.clip, -0.5, 0.9), off(-0.5, 0.9), PROMOTED),
     "clamp": (given(ops.clamp, min=0.25), off(0.25), PROMOTED),
+    "clamp_min": (given(ops.clamp_min, 0.25), off(0.25), PROMOTED),
+    "clamp_max": (given(ops.clamp_max, 0.25), off(0.25), PROMOTED),
     "sin": (ops.sin, normal, PROMOTED),
     "cos": (ops.cos, normal, PROMOTED),
     "tan": (ops.tan, inside(-1.2, 1.2), PROMOTED),
@@ -207,6 +209,7 @@ def binary() -> Iterable[OpCase]:
     yield OpCase("pow[base 0]", lambda x: x**3.0, (lambda r: np.zeros(4),), twice=False)
     yield OpCase("sub[1 - x]", lambda x: 1 - x, (normal(9),))
     yield OpCase("div[1 / x]", lambda x: 1 / x, (away(9, gap=0.3),))
+    yield OpCase("true_divide[9]", ops.true_divide, (normal(9), off(0.0, gap=0.4)(9)))
     yield OpCase("add[twice the same]", lambda x: x + x, (normal(9),))
     yield OpCase("mul[twice the same]", lambda x: x * x * x, (normal(9),))
     for name in ("fmod", "remainder", "floor_divide"):
@@ -345,17 +348,21 @@ DTYPES: dict[str, Rule] = {
         ("logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf", "isfinite",
          "isclose", "allclose", "equal"), TO_BOOL),
     "bitwise_not": BITS,
+    "true_divide": PROMOTED,
     "where": STORED,
     "masked_fill": STORED,
     "nan_to_num": SAME,
 }  # fmt: skip
 
 
+CLIPPED = dict.fromkeys(("clamp", "clamp_min", "clamp_max"), "clip")
+
+
 def typed() -> Iterable[Refusal]:
     """Element types that are no use."""
     half = "is for storage; cast it"
     for name, (fn, _, rule) in UNARY.items():
-        op = {"clamp": "clip", "gelu[tanh]": "gelu"}.get(name, name)
+        op = {**CLIPPED, "gelu[tanh]": "gelu"}.get(name, name)
         yield Refusal(op, of_type(fn, pydl.float16), TypeError, f"^{op}: float16 {half}")
         if rule is FLOATING:
             message = f"^{op}: expected a floating tensor, got int64"
@@ -441,6 +448,9 @@ ERRORS: tuple[Refusal, ...] = (
             message="^softmax: dim 2 is out of range"),
     refused("clip", lambda x: ops.clip(x), (2,), message="^clip: give min, max or both"),
     refused("clamp", lambda x: ops.clamp(x), (2,), message="^clip: give min, max or both"),
+    refused("clamp_min", lambda x: ops.clamp_min(x, None), (2,), message="^clip: give min, max"),
+    refused("clamp_max", lambda x: ops.clamp_max(x, None), (2,), message="^clip: give min, max"),
+    refused("true_divide", given(ops.true_divide, 2, "up"), (2,), message="^div: rounding_mode"),
     refused("gelu", lambda x: ops.gelu(x, "erf"), (2,), message="^gelu: approximate is 'none' or "),
     refused("where", lambda x: ops.where(x, 1, 2), (2,), error=TypeError,
             message="^where: condition is float32, expected bool"),

@@ -193,4 +193,5 @@ ERRORS: tuple[Refusal, ...] = (
             message="^tensordot: dims is .* two equal sequences"),
     refused("linear", ops.linear, (2, 3), (4, 5), message=r"^linear: weight \(4, 5\) is"),
     refused("linear", ops.linear, (2, 3), (4, 3), (3,), message=r"^linear: bias \(3,\) does"),
+    refused("linear", ops.linear, (2, 3), (4, 3), (1, 4), message=r"^linear: bias \(1, 4\) does"),
 )  # fmt: skip

@@ -161,6 +161,8 @@ def conversions() -> Iterable[OpCase]:
         yield OpCase(f"to[float16, {n}]", call, (normal(n),), smooth=False)
     yield OpCase("to[device]", there_and_back, (normal(3, 4),), smooth=False, replay=False)
     yield OpCase("to[int64]", Tensor.long, (normal(3, 4, scale=9),), grads=())
+    yield OpCase("type_as[]", Tensor.type_as, (normal(3, 4), whole(0, 2, 2)), grads=())
+    yield OpCase("numel[]", lambda x: x + ops.numel(x), (normal(3, 4),), grads=())
 
 
 CASES: tuple[OpCase, ...] = (
@@ -175,13 +177,15 @@ broadcast_tensors broadcast_to cat chunk clone concat concatenate diag diagonal 
 flipud hstack meshgrid moveaxis movedim narrow permute ravel repeat_interleave reshape roll split
 squeeze stack swapaxes swapdims t tile transpose tril triu unbind unflatten unsqueeze vstack
 """
-DTYPES: dict[str, Rule] = dict.fromkeys(MOVED.split(), STORED)
+DTYPES: dict[str, Rule | None] = {**dict.fromkeys(MOVED.split(), STORED), "numel": None}
 
 
 ERRORS: tuple[Refusal, ...] = (
     refused("reshape", lambda x: ops.reshape(x, (4, 2)), (2, 3),
             message=r"^reshape: \(2, 3\) has 6 elements, cannot become \(4, 2\)"),
     refused("flatten", lambda x: ops.flatten(x, 1, 0), (2, 3), message="^flatten: start_dim 1"),
+    refused("numel", lambda: ops.numel([1.0]), error=TypeError,
+            message="^numel: x is a list, expected a Tensor"),
     refused("permute", lambda x: ops.permute(x, (0, 0)), (2, 3),
             message=r"^permute: \(0, 0\) is no permutation of 2 dimensions"),
     refused("narrow", lambda x: ops.narrow(x, 1, 2, 2), (2, 3), error=IndexError,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .engine import op
-from .values import NUMBERS, STORED, Call, Draw
+from .values import NUMBERS, STORED, Arr, Call, Draw
 
 UNARY = [
     "abs",
@@ -100,6 +102,25 @@ def nan_to_num(d: Draw, name: str) -> Call:
     """nan, posinf, neginf."""
     options = d.options(0.4, nan=[0.0, 1.5, None], posinf=[2.0, None], neginf=[-3.0, None])
     return Call((d.tensor(None, ("float32", "float32", "int64"), "special"),), options)
+
+
+@op(*both("isclose", "allclose", "equal"))
+def nearly(d: Draw, name: str) -> Call:
+    """Operands that are near each other in most places; tolerances, equal_nan; other dtypes."""
+    a = d.tensor(None, (*["float32"] * 4, *STORED))
+    array = np.array(np.broadcast_to(a.array, a.shape))
+    if d.chance(0.5):
+        moved = d.g.random(a.shape) < d.pick(0.0, 0.3, 1.0)
+        step = d.pick(1e-9, 1e-6, 1e-4, 1) if a.dtype == "float32" else 1
+        with np.errstate(all="ignore"):
+            array = np.array(np.where(moved, array + np.asarray(step, array.dtype), array))
+    b = Arr(array.astype(a.array.dtype), a.dtype)
+    if d.chance(0.3):
+        b = d.tensor(d.broadcast(a.shape), (a.dtype,) if d.chance(0.8) else STORED)
+    if name.endswith("equal"):
+        return Call((a, b))
+    options = d.options(0.3, rtol=[0, 1e-5, 1e-3, -1.0], atol=[0.0, 1e-8, 1e-5, 2])
+    return Call((a, b), options | d.options(0.4, equal_nan=[True, False]))
 
 
 def operand(d: Draw, shape: Any, scalar: float = 0.2) -> Any:

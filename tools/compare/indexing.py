@@ -129,6 +129,43 @@ def index_fill(d: Draw, name: str) -> Call:
     return Call((x, dim, d.index((d.size(),), n, wrong=0.03), d.pick(0, 1, 2)))
 
 
+@op(*both("index_copy"))
+def index_copy(d: Draw, name: str) -> Call:
+    """A vector of places, each once (torch leaves the order open)."""
+    x, dim, n = looked(d)
+    k = d.integer(0, n)
+    shape = list(x.shape)
+    if shape and -len(shape) <= dim < len(shape):
+        shape[dim] = k if d.chance(0.96) else k + 1
+    places = d.g.permutation(n)[:k].astype("int64")
+    if k and d.chance(0.05):
+        places[0] = d.pick(n, -1, -n - 1)
+    source = d.tensor(tuple(shape), (x.dtype,) if d.chance(0.95) else ("float32", "int64"))
+    return Call((x, dim, Arr(places, "int64"), source))
+
+
+@op(*both("take"))
+def take(d: Draw, name: str) -> Call:
+    """Places in the flattened tensor, from the back too."""
+    x = d.tensor(d.shape(0, 3), ANY)
+    index = d.index(d.shape(0, 3), int(x.array.size), negative=d.chance(0.5), wrong=0.05)
+    return Call((x, index), k=8)
+
+
+@op(*both("masked_scatter"))
+def masked_scatter(d: Draw, name: str) -> Call:
+    """A mask that broadcasts; as many values as it asks for, or a few more or less."""
+    x = d.tensor(None, ANY)
+    mask = d.tensor(d.broadcast(x.shape), ("bool",))
+    try:
+        n = int(np.broadcast_to(mask.array, np.broadcast_shapes(x.shape, mask.shape)).sum())
+    except ValueError:
+        n = 3
+    n = max(n + d.pick(0, 0, 1, 5, -1 if d.chance(0.3) else 0), 0)
+    source = d.tensor((n,) if d.chance(0.7) else (1, n), (x.dtype,) if d.chance(0.95) else STORED)
+    return Call((x, mask, source))
+
+
 @op(*both("masked_select"))
 def masked_select(d: Draw, name: str) -> Call:
     """A mask that broadcasts."""

@@ -2,17 +2,20 @@
 
 A key is a kind of difference (engine.py: torch-raises, pydl-raises, structure, shape, dtype,
 values, requires-grad, gradient, pydl-gradient-raises, ...), alone or followed by ":" and one of
-PREDICATES or by words that the call or one of the messages contains. A row without a key describes
-what no generated case shows.
+PREDICATES or by words that the call or one of the messages contains; several are joined by "&". A
+row without a key describes what no generated case shows.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .engine import Difference
 from .modules import MIRRORS
@@ -43,6 +46,44 @@ def _special(a: Arr) -> bool:
     return a.array.dtype.kind == "f" and not bool((abs(a.array) < 1e29).all())
 
 
+def _numbers(shown: str) -> list[float]:
+    """The values of one element, "[place]: value", or of all, "[shape] [values]"."""
+    values = shown.rpartition("]: ")[2]
+    return [float(n) for n in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", values)]
+
+
+def _digits(difference: Difference) -> bool:
+    """Whether as many digits are equal as float32 has."""
+    a, b = _numbers(difference.torch), _numbers(difference.pydl)
+    return len(a) == len(b) and bool(np.allclose(a, b, rtol=1e-6, atol=1e-5))
+
+
+def _noise(difference: Difference) -> bool:
+    """Whether the difference is small beside 1, as where large terms cancel."""
+    a, b = _numbers(difference.torch), _numbers(difference.pydl)
+    return len(a) == len(b) and bool(np.allclose(a, b, rtol=1e-3, atol=1e-3))
+
+
+def _few(difference: Difference) -> bool:
+    """Whether a variance is of no more elements than its correction, or `dim` is empty."""
+    call = difference.call
+    if call is None:
+        return False
+    x, kwargs = call.args[0].array, call.kwargs
+    dim = kwargs.get("dim")
+    if dim in ((), []):
+        return True
+    dims = range(x.ndim) if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
+    n = math.prod(x.shape[i] for i in dims) if x.ndim else 1
+    return bool(n <= kwargs.get("correction", kwargs.get("unbiased", (*call.args, True)[1])))
+
+
+def _crossed(difference: Difference) -> bool:
+    """Whether two limits, the last two tensors, are equal or the wrong way round somewhere."""
+    *_, low, high = tensors(difference.call)
+    return bool((low.array >= high.array).any())
+
+
 PREDICATES: dict[str, Callable[[Difference], bool]] = {
     "empty": _any(lambda a: a.array.size == 0),
     "scalar": _any(lambda a: a.array.ndim == 0),
@@ -51,6 +92,13 @@ PREDICATES: dict[str, Callable[[Difference], bool]] = {
     "uint8": _any(lambda a: a.dtype == "uint8"),
     "half": _any(lambda a: a.dtype in ("float16", "bfloat16")),
     "special": _any(_special),  # NaN, Inf or 1e30
+    "finite": lambda d: "nan" in d.torch and "nan" not in d.pydl,  # where torch has NaN
+    "digits": _digits,
+    "noise": _noise,
+    "zero": _any(lambda a: bool((a.array == 0).any())),
+    "ends": _any(lambda a: bool(((a.array == 0) | (a.array == 1)).any())),
+    "few": _few,
+    "crossed": _crossed,
 }
 
 
@@ -83,10 +131,11 @@ class Row:
         named = {"*", bare, difference.op} & set(self.functions)
         if not named or self.kind != difference.kind:
             return False
-        if self.predicate in PREDICATES:
-            return PREDICATES[self.predicate](difference)
         text = f"{difference.shown or difference.call} {difference.torch} {difference.pydl}"
-        return self.predicate in text
+        return all(
+            PREDICATES[word](difference) if word in PREDICATES else word in text
+            for word in self.predicate.split("&")
+        )
 
 
 def read(path: Path = DOC) -> list[Row]:

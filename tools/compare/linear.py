@@ -6,7 +6,7 @@ from typing import Any
 
 from .elementwise import both
 from .engine import op
-from .values import Arr, Call, Draw
+from .values import STORED, Arr, Call, Draw
 
 MODES = ("plain", "plain", "plain", "grid", "nonfinite")
 
@@ -60,6 +60,34 @@ def fixed(d: Draw, name: str) -> Call:
     return Call(operands(d, a, b), k=k + m * n)
 
 
+@op("tensordot")
+def tensordot(d: Draw, name: str) -> Call:
+    """A number of dimensions, or two lists of them."""
+    a, b = d.shape(0, 3), d.shape(0, 3)
+    n = d.integer(0, min(len(a), len(b)))
+    if d.chance(0.5):
+        b = (*a[len(a) - n :], *b[n:])
+        dims: Any = n if d.chance(0.93) else d.pick(n + 1, -1, 4)
+    else:
+        left = [int(i) for i in d.g.permutation(len(a))[:n]]
+        right = [int(i) for i in d.g.permutation(len(b))[:n]]
+        sizes = list(b)
+        for i, j in zip(left, right, strict=True):
+            sizes[j] = a[i] if d.chance(0.95) else a[i] + 1
+        b = tuple(sizes)
+        left = [i - len(a) if d.chance(0.3) else i for i in left]
+        dims = (left, right) if d.chance(0.9) else (left, [*right, 0])
+    x, y = operands(d, a, b)
+    return Call((x, y), {"dims": dims}, k=int(x.array.size + y.array.size) + 1)
+
+
+@op(*both("trace"))
+def trace(d: Draw, name: str) -> Call:
+    """Matrices; another rank raises."""
+    x = d.tensor((d.size(), d.size()) if d.chance(0.9) else d.shape(0, 3), STORED)
+    return Call((x,), k=8)
+
+
 @op(*both("outer"))
 def outer(d: Draw, name: str) -> Call:
     """Two vectors."""
@@ -111,8 +139,8 @@ def linear(d: Draw, name: str) -> Call:
     weight = d.tensor((m, n) if d.chance(0.93) else (n,), ("float32",), "plain")
     kind = d.integer(0, 9)
     bias = None if kind < 4 else d.tensor((m,) if len(weight.shape) > 1 else (), mode="plain")
-    if kind == 9 and d.chance(0.4):
-        bias = d.tensor((m + 1,))
+    if kind == 9 and len(weight.shape) > 1:
+        bias = d.tensor(d.pick((m + 1,), (1,), (), (1, m)), mode="plain")
     k = int(x.array.size) + n
     return Call((x, weight), {"bias": bias}, k=k) if kind % 2 else Call((x, weight, bias), k=k)
 

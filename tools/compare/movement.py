@@ -1,4 +1,4 @@
-"""Calls of functions that move elements: shapes, joining, splitting, padding; and new tensors."""
+"""Calls of functions that move elements: shapes, joining, splitting, padding."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def t(d: Draw, name: str) -> Call:
     return Call((d.tensor(d.shape(0, 3), ANY),))
 
 
-@op(*both("movedim"))
+@op(*both("movedim", "moveaxis"))
 def movedim(d: Draw, name: str) -> Call:
     """One or two dimensions."""
     x = d.tensor(None, ANY)
@@ -126,7 +126,7 @@ def expand(d: Draw, name: str) -> Call:
     if out and d.chance(0.06):
         out[0] += 2
     out = [d.size() for _ in range(d.pick(0, 0, 1, 2))] + out
-    if name == "Tensor.expand" and d.chance(0.5):
+    if name == "Tensor.expand" and out and d.chance(0.5):
         return Call((x, *out))
     return Call((x, tuple(out)))
 
@@ -173,9 +173,9 @@ def flip(d: Draw, name: str) -> Call:
     return Call((x, tuple(dims)))
 
 
-@op(*both("fliplr", "flipud"))
+@op(*both("fliplr", "flipud", "ravel"))
 def fliplr(d: Draw, name: str) -> Call:
-    """Two dimensions at least, or one."""
+    """Two dimensions at least, or one; ravel takes any."""
     return Call((d.tensor(None, ANY),))
 
 
@@ -299,10 +299,12 @@ def cast(d: Draw, name: str) -> Call:
 @op("Tensor.to", "Tensor.type_as")
 def to(d: Draw, name: str) -> Call:
     """To a dtype."""
-    x = d.tensor(None, ANY, d.pick("plain", "grid"))
+    target = d.pick(*STORED, "float16", "bfloat16")
+    unsigned = target == "uint8"  # has no negative numbers
+    x = d.tensor(None, ANY, "positive" if unsigned else d.pick("plain", "grid"))
     if name.endswith("type_as"):
-        return Call((x, d.tensor((), STORED, grad=False)))
-    return Call((x, Dt(d.pick(*STORED, "float16", "bfloat16"))))
+        return Call((x, d.tensor((), (target,), grad=False)))
+    return Call((x, Dt(target)))
 
 
 @op("Tensor.size", "Tensor.dim", "Tensor.numel", "Tensor.tolist", "Tensor.item", "numel")
@@ -337,67 +339,6 @@ def pad(d: Draw, name: str) -> Call:
     if d.chance(0.02):
         kwargs["mode"] = "mirror"
     return Call((x, padding(d, x.shape, mode)), kwargs, k=4)
-
-
-# ---- new tensors
-
-
-@op("arange")
-def arange(d: Draw, name: str) -> Call:
-    """end; start, end; start, end, step; whole or not; dtype."""
-    whole = d.chance(0.6)
-    values = [d.integer(-9, 9) if whole else d.pick(-2.5, 0.0, 0.5, 3.25, 7) for _ in range(2)]
-    step = d.pick(1, 2, 3, -1, -2, 0) if whole else d.pick(0.5, 0.25, 1, -0.5)
-    args = d.pick(values[:1], values, [*values, step])
-    return Call(tuple(args), d.options(0.3, dtype=[Dt("float32"), Dt("int64"), Dt("int32"), None]))
-
-
-@op("linspace")
-def linspace(d: Draw, name: str) -> Call:
-    """start, end, steps."""
-    return Call((d.pick(0, -3, 1.5), d.pick(1, 10, -2.25), d.pick(0, 1, 2, 5, 17)), pointwise=True)
-
-
-@op("eye")
-def eye(d: Draw, name: str) -> Call:
-    """n, m."""
-    args = (d.size(),) if d.chance(0.5) else (d.size(), d.size())
-    return Call(args, d.options(0.3, dtype=[Dt("float32"), Dt("int64"), Dt("bool")]))
-
-
-@op("zeros", "ones")
-def zeros(d: Draw, name: str) -> Call:
-    """A shape, spread out or not; dtype."""
-    shape = d.shape()
-    args = shape if shape and d.chance(0.5) else (d.pick(shape, list(shape)),)
-    return Call(args, d.options(0.4, dtype=[Dt(n) for n in STORED]))
-
-
-@op("full")
-def full(d: Draw, name: str) -> Call:
-    """A shape and a number."""
-    value = d.pick(0, 1, -2, 2.5, True, float("inf"))
-    if value in (float("inf"), -2):
-        return Call((d.shape(), value))
-    return Call((d.shape(), value), d.options(0.4, dtype=[Dt(n) for n in STORED]))
-
-
-@op("zeros_like", "ones_like", "full_like")
-def like(d: Draw, name: str) -> Call:
-    """dtype may differ."""
-    x = d.tensor(None, STORED)
-    value = (d.pick(0, 1, 2.0),) if name == "full_like" else ()
-    return Call((x, *value), d.options(0.3, dtype=[Dt(n) for n in STORED]))
-
-
-@op("tensor")
-def tensor(d: Draw, name: str) -> Call:
-    """Numbers and nested lists."""
-    data = d.pick(
-        1, 2.5, True, [], [1, 2], [1, 2.5], [[1], [2]], [True, False], [[1.0, 2], [3, 4]], [[], []],
-        [[1], [2, 3]], "word", None, (1, 2, 3), [float("nan")], [True, 2], [1, None],
-    )  # fmt: skip
-    return Call((data,), d.options(0.3, dtype=[Dt("float32"), Dt("int64"), Dt("bool"), None]))
 
 
 @op("meshgrid")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .creation import facts, outside
 from .engine import (
     MISSING,
     Difference,
     Judge,
     Library,
     Outcome,
+    Verdict,
     add,
     as_numpy,
     brief,
@@ -113,6 +116,79 @@ def verdict(judge: Judge, theirs: Outcome, ours: Outcome) -> tuple[str, list[Dif
     found = judge.outcomes(theirs, ours)
     return ("different" if found else "both raise" if theirs.error else "equal"), found
 
+
+def check_drawn(d: Draw, name: str, device: str) -> Verdict:
+    """bernoulli, multinomial, normal: what must hold for any stream of random numbers."""
+    bare = name.removeprefix("random.")
+    draw, look = DRAWN[bare]
+    return facts(bare, draw(d), "cpu", look)
+
+
+def draw_bernoulli(d: Draw) -> Call:
+    """Probabilities; many are 0 or 1, seldom one is none."""
+    p = d.floats(d.shape(), "unit")
+    p = np.array(np.where(d.g.random(p.shape) < d.pick(0.3, 1.0), np.round(p), p), np.float32)
+    if p.size and d.chance(0.1):
+        p.flat[0] = d.pick(1.5, -0.1, np.nan)
+    dtype = d.pick(*["float32"] * 9, "int64", "bool")
+    return Call((Arr(np.nan_to_num(p).astype(dtype) if dtype != "float32" else p, dtype),))
+
+
+def look_bernoulli(function: Any, x: Any) -> list[Any]:
+    """Whether it is 0 or 1, and what it must be."""
+    y, p = function(x), as_numpy(x)
+    a = as_numpy(y)
+    sure = (p == 0) | (p == 1)
+    legal = [bool(((a == 0) | (a == 1)).all()), bool((a[sure] == p[sure]).all())]
+    return [*outside(lambda: y), *legal]
+
+
+def draw_multinomial(d: Draw) -> Call:
+    """Weights, some of them 0; with replacement or not, up to all."""
+    shape = d.shape(0 if d.chance(0.1) else 1, 3 if d.chance(0.1) else 2)
+    w = d.floats(shape, "positive")
+    w = np.array(np.where(d.g.random(shape) < d.pick(0.0, 0.0, 0.3), 0, w), np.float32)
+    if w.size and d.chance(0.1):
+        w.flat[0] = d.pick(-1.0, np.nan, np.inf)
+    n = shape[-1] if shape else 1
+    whole = d.chance(0.07)
+    x = Arr(np.nan_to_num(w, posinf=9).astype("int64"), "int64") if whole else Arr(w, "float32")
+    count = d.pick(n, n, 1, d.integer(0, n + 1))
+    return Call((x, count), d.options(0.7, replacement=[True, False]))
+
+
+def look_multinomial(function: Any, x: Any, count: int, replacement: bool = False) -> list[Any]:
+    """Whether the places exist and may be drawn; without replacement, none comes twice."""
+    y = function(x, count, replacement=replacement)
+    w, a = (as_numpy(t).reshape(-1, t.shape[-1]) for t in (x, y))
+    inside = bool(((a >= 0) & (a < w.shape[1])).all())
+    positive = inside and bool((np.take_along_axis(w, a, 1) > 0).all())
+    once = replacement or all(len(set(row)) == len(row) for row in a)
+    return [*outside(lambda: y), inside, positive, once]
+
+
+def draw_normal(d: Draw) -> Call:
+    """Tensors and numbers in every combination; a standard deviation of 0 is exact."""
+    mean = d.tensor(d.shape(0, 3), ("float32",), "plain", grad=False)
+    spread = d.pick(0.0, 0.0, 1.0, 1.0, -1.0 if d.chance(0.3) else 1.0)
+    std = Arr(np.full(mean.shape, spread, np.float32), "float32")
+    numbers = (d.pick(0, 1.5), spread, d.pick(mean.shape, (2, 3)))
+    return Call(d.pick((mean, std), (mean, spread), (mean,), (2.5, std), numbers, numbers[:2]))
+
+
+def look_normal(function: Any, *args: Any) -> list[Any]:
+    """The values too, where nothing is random."""
+    y = function(*args)
+    exact = len(args) > 1 and not np.any(as_numpy(args[1]) if is_tensor(args[1]) else args[1])
+    return [*outside(lambda: y), *(flat(y.tolist()) if exact else [])]
+
+
+DRAWN: dict[str, tuple[Callable[[Draw], Call], Callable[..., list[Any]]]] = {
+    "bernoulli": (draw_bernoulli, look_bernoulli),
+    "multinomial": (draw_multinomial, look_multinomial),
+    "normal": (draw_normal, look_normal),
+}
+add(check_drawn, *("random." + n for n in DRAWN))
 
 RANDOM = ("rand", "randn", "randint", "randperm", "rand_like", "randn_like")
 add(check_random, *("random." + n for n in RANDOM), most=16)

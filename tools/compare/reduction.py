@@ -29,7 +29,7 @@ def sums(d: Draw, name: str) -> Call:
     return Call((x,), kwargs, k=terms(x))
 
 
-@op(*both("var", "std"))
+@op(*both("var", "std"), "var_mean", "std_mean")
 def spread(d: Draw, name: str) -> Call:
     """dim, correction or unbiased, keepdim."""
     x = d.tensor(None, (*["float32"] * 8, "int64"), d.pick("plain", "nonfinite", "grid"))

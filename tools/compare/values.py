@@ -72,7 +72,7 @@ class Call:
 
     def __repr__(self) -> str:
         words = [repr(a) for a in self.args] + [f"{n}={v!r}" for n, v in self.kwargs.items()]
-        return "(" + ", ".join(words) + ")"
+        return "(" + ", ".join(" ".join(word.split())[:200] for word in words) + ")"
 
 
 class Draw:

@@ -236,7 +236,7 @@ asinh, asinh_backward = _unary(
 )
 acosh, acosh_backward = _unary(
     lambda x, *_: np.arccosh(x),
-    lambda x, *_: 1 / np.sqrt((x - 1) * (x + 1)),
+    lambda x, *_: 1 / np.sqrt((x - 1) * (x + 1) + 0),  # -0 at x = -1
 )
 atanh, atanh_backward = _unary(
     lambda x, *_: np.arctanh(x),
@@ -325,11 +325,11 @@ hardswish, hardswish_backward = _unary(
 )
 hardshrink, hardshrink_backward = _unary(
     lambda x, limit, _: np.where(np.abs(x) <= limit, 0, x),
-    lambda x, limit, _: np.abs(x) > limit,
+    lambda x, limit, _: ~(np.abs(x) <= limit),
 )
 softshrink, softshrink_backward = _unary(
     lambda x, limit, _: np.where(np.abs(x) <= limit, 0, x - np.copysign(limit, x)),
-    lambda x, limit, _: np.abs(x) > limit,
+    lambda x, limit, _: ~(np.abs(x) <= limit),
 )
 threshold, threshold_backward = _unary(
     lambda x, limit, value: np.where(x <= limit, value, x),
