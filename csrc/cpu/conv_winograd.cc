@@ -89,33 +89,35 @@ Reach phase_reach(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t
           s.out0, s.out_step, 0};
 }
 
-// Whether outputs at the beginning and at the end of an axis have one tap of two outside of it. In
-// F(2, 2) the other tap's rounding stays away from them where they are the second output of the
-// first tile and the first of the last one.
+// Whether outputs at the beginning and at the end of an axis have but one tap inside of it: they
+// are small, and a tile rounds by its largest outputs. Such an output is free of its neighbours'
+// rounding where it is the last one of the first tile, or the first one of the last tile: all but
+// one of the points are 0 then.
 struct Ends {
   int64_t count;  // outputs with a tap inside
   bool low, high;
-  explicit Ends(const Reach& r)
+  Ends(const Reach& r, int64_t R)
       : count(min64(r.grid, (r.in - 1 - r.origin) / r.step + 1)),
-        low(r.origin + r.step - 1 < 0),
+        low(r.origin + (R - 1) * r.step - 1 < 0),
         high(count * r.step + r.origin >= r.in) {}
-  bool clean() const { return !low || !high || count % 2 == 0; }
+  bool clean(int64_t T) const { return !low || !high || count % T == 2 % T; }
 };
 
-// Tiles begin one output early where that keeps the ends clean.
-void lead_in(Reach* r) {
-  const Ends ends(*r);
-  if (!ends.low && !(ends.high && ends.count % 2 == 0)) return;
-  r->lead = 1;
-  r->grid += 1;
-  r->origin -= r->step;
-  r->out0 -= r->out_step;
+// Tiles begin some outputs early where that keeps the ends clean.
+void lead_in(Reach* r, int64_t R, int64_t T) {
+  const Ends ends(*r, R);
+  if (!ends.low && !ends.high) return;
+  r->lead = ends.low ? T - 1 : (T - (ends.count - 1) % T) % T;
+  r->grid += r->lead;
+  r->origin -= r->lead * r->step;
+  r->out0 -= r->lead * r->out_step;
 }
 
 // Tiles and memory follow from the axes. Returns the workspace in bytes.
 int64_t plan(Problem* p) {
   p->T = p->R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
-  if (p->R == 2) lead_in(&p->y);
+  lead_in(&p->y, p->R, p->T);
+  if (p->sides == 1) lead_in(&p->x[0], p->R, p->T);
   int64_t grid_x = 0;
   for (int64_t i = 0; i < p->sides; ++i) grid_x = max64(grid_x, p->x[i].grid);
   const int64_t th = ceil_div(p->y.grid, p->T), tw = ceil_div(grid_x, p->T), s = p->in.phases;
@@ -307,7 +309,7 @@ void transform_gradients(const void* ctx, int64_t piece, void* scratch) {
   const int64_t groups = p.gy.groups();
   // The outputs of the first tiles that do not exist are zeros beside the image.
   transform_band<R, Transposed<OutputMatrix<R>>>(p, p.gy, p.band0 + piece / groups, piece % groups,
-                                                 -p.y.lead, 0, p.lanes, p.p_stride,
+                                                 -p.y.lead, -p.x[0].lead, p.lanes, p.p_stride,
                                                  static_cast<float*>(scratch), p.p);
 }
 
@@ -351,7 +353,7 @@ void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
   for (int64_t ty = 0; ty < b.rows_of(band); ++ty, tile += b.tw * p.lanes) {
     for (int64_t side = 0; side < p.sides; ++side) {
       const float* src = tile + side * p.points() * p.p_stride;
-      float* dst = pixels + p.x[side].out0 * kWidth;
+      float* dst = pixels + (p.x[side].out0 + p.x[side].lead) * kWidth;
       for (int64_t tx = 0; tx < b.tw; ++tx, src += p.lanes, dst += kTile * p.sides * kWidth) {
         both_sides<OutputMatrix<R>>(
             [&](int i, int j) { return load(src + (i * OutputMatrix<R>::kCols + j) * p.p_stride); },
@@ -361,9 +363,9 @@ void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
     const int64_t i0 = (b.row(band) + ty) * kTile;
     for (int64_t i = max64(i0, p.y.lead); i < min64(i0 + kTile, p.y.grid); ++i) {
       const int64_t y = p.y.out0 + i * p.y.out_step;
-      store_lanes_as_rows(pixels + (i - i0) * pitch, kWidth, p.out_w, n, finish,
-                          p.out + (b.image(band) * p.out_channels + m0) * plane + y * p.out_w,
-                          plane, 1);
+      store_lanes_as_rows(
+          pixels + (i - i0) * pitch + p.x[0].lead * kWidth, kWidth, p.out_w, n, finish,
+          p.out + (b.image(band) * p.out_channels + m0) * plane + y * p.out_w, plane, 1);
     }
   }
 }
@@ -444,30 +446,36 @@ void correlate_weights(Problem* p) {
 
 void run(Problem* p) { p->R == 3 ? correlate<3>(p) : correlate<2>(p); }
 
-bool clean_ends(const Conv2dArgs& a, bool grad_input) {
-  bool clean = true;
+// In one dimension at least: then a corner has half of its taps in the other one.
+bool clean_ends(const Conv2dArgs& a, bool grad_input, int64_t R, int64_t T) {
+  bool y = true, x = true;
   for (int64_t phase = 0; phase < (grad_input ? a.stride_h : 1); ++phase) {
-    const Reach y = grad_input ? phase_reach(a.H, a.OH, a.KH, a.stride_h, a.pad_h, phase)
-                               : forward_reach(a.H, a.OH, a.stride_h, a.pad_h);
-    clean = clean && Ends(y).clean();
+    const bool g = grad_input;
+    y = y && Ends(g ? phase_reach(a.H, a.OH, a.KH, a.stride_h, a.pad_h, phase)
+                    : forward_reach(a.H, a.OH, a.stride_h, a.pad_h),
+                  R)
+                 .clean(T);
+    x = x && Ends(g ? phase_reach(a.W, a.OW, a.KW, a.stride_w, a.pad_w, phase)
+                    : forward_reach(a.W, a.OW, a.stride_w, a.pad_w),
+                  R)
+                 .clean(T);
   }
-  return clean;
+  return y && (x || R == 2);
 }
 
 }  // namespace
 
-// NOTE: a tile rounds by its largest outputs. Outputs at the border with less than half of their
-// taps inside the image are small beside their neighbours, so F(4, 3) keeps out where one of three
-// is left in a dimension, and of images that are nearly all border.
 bool winograd_fits(const Conv2dArgs& a, bool grad_input) {
-  const int64_t s = a.stride_h, R = a.KH / s, pad = grad_input ? a.KH - 1 - a.pad_h : a.pad_h;
+  const int64_t s = a.stride_h, R = a.KH / s;
   if (a.groups != 1 || a.stride_w != s || a.KH != a.KW || a.KH != R * s) return false;
-  if (a.dil_h != 1 || a.dil_w != 1 || a.pad_h != a.pad_w) return false;
-  if (R == 3 ? s != 1 || pad < 0 || pad > 1 || min64(a.OH, a.OW) < 7 : R != 2) return false;
-  if (R == 2 && (s > kMaxStride || a.pad_h * 2 > a.KH || !clean_ends(a, grad_input))) return false;
+  if (a.dil_h != 1 || a.dil_w != 1 || a.pad_h != a.pad_w || s > kMaxStride) return false;
+  if (R == 3 ? s != 1 || a.pad_h > 2 || min64(a.OH, a.OW) < 7 : R != 2 || a.pad_h * 2 > a.KH) {
+    return false;
+  }
   if (a.C < 16 || a.O < 16 || a.OH <= 0 || a.OW <= 0) return false;
   const int64_t T = R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
   if (a.N * ceil_div(a.OH, T) * ceil_div(a.OW, T) < (R == 3 ? 32 : 64)) return false;  // too few
+  if (!clean_ends(a, grad_input, R, T)) return false;
   return (max64(a.W, a.OW) + 2 * a.KW) * s * 8 * kWidth <= kRowFloats;
 }
 
