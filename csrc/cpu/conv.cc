@@ -174,6 +174,7 @@ void correlate(const Pass& p) {
 
 void conv2d(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_forward(a));
+  if (is_pointwise(a, a.O, a.C)) return gemm(pointwise_forward(a));
   if (is_depthwise(a)) return depthwise_forward(a);
   if (winograd_fits(a, false)) return winograd_forward(a);
   Pass p = forward_pass(a);
@@ -183,6 +184,7 @@ void conv2d(const Conv2dArgs& a) {
 
 int64_t conv2d_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_forward(a));
+  if (is_pointwise(a, a.O, a.C)) return gemm_work(pointwise_forward(a));
   if (is_depthwise(a)) return 0;
   if (winograd_fits(a, false)) return winograd_forward_work(a);
   Pass p = forward_pass(a);
@@ -191,6 +193,7 @@ int64_t conv2d_work(const Conv2dArgs& a) {
 
 void conv2d_grad_input(const Conv2dArgs& a) {
   if (covers_image(a)) return whole_grad_input(a);
+  if (is_pointwise(a, a.C, a.O)) return gemm(pointwise_grad_input(a));
   if (is_depthwise(a)) return depthwise_grad_input(a);
   if (winograd_fits(a, true)) return winograd_grad_input(a);
   for (int64_t y = 0; y < a.stride_h; ++y) {
@@ -204,6 +207,7 @@ void conv2d_grad_input(const Conv2dArgs& a) {
 
 int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_input_product(a));
+  if (is_pointwise(a, a.C, a.O)) return gemm_work(pointwise_grad_input(a));
   if (is_depthwise(a)) return 0;
   if (winograd_fits(a, true)) return winograd_grad_input_work(a);
   int64_t bytes = 0;
