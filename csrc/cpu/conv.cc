@@ -11,6 +11,7 @@
 #include "cpu/conv_pass.h"
 #include "cpu/conv_pixels.h"
 #include "cpu/conv_whole.h"
+#include "cpu/conv_winograd.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {
@@ -173,7 +174,9 @@ void correlate(const Pass& p) {
 
 void conv2d(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_forward(a));
+  if (is_pointwise(a, a.O, a.C)) return gemm(pointwise_forward(a));
   if (is_depthwise(a)) return depthwise_forward(a);
+  if (winograd_fits(a, false)) return winograd_forward(a);
   Pass p = forward_pass(a);
   plan(a, &p);
   correlate(p);
@@ -181,14 +184,18 @@ void conv2d(const Conv2dArgs& a) {
 
 int64_t conv2d_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_forward(a));
+  if (is_pointwise(a, a.O, a.C)) return gemm_work(pointwise_forward(a));
   if (is_depthwise(a)) return 0;
+  if (winograd_fits(a, false)) return winograd_forward_work(a);
   Pass p = forward_pass(a);
   return plan(a, &p);
 }
 
 void conv2d_grad_input(const Conv2dArgs& a) {
   if (covers_image(a)) return whole_grad_input(a);
+  if (is_pointwise(a, a.C, a.O)) return gemm(pointwise_grad_input(a));
   if (is_depthwise(a)) return depthwise_grad_input(a);
+  if (winograd_fits(a, true)) return winograd_grad_input(a);
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {
       Pass p = grad_input_pass(a, y, x);
@@ -200,7 +207,9 @@ void conv2d_grad_input(const Conv2dArgs& a) {
 
 int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_input_product(a));
+  if (is_pointwise(a, a.C, a.O)) return gemm_work(pointwise_grad_input(a));
   if (is_depthwise(a)) return 0;
+  if (winograd_fits(a, true)) return winograd_grad_input_work(a);
   int64_t bytes = 0;
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {

@@ -7,6 +7,7 @@
 #include "cpu/conv_block.h"
 #include "cpu/conv_depthwise.h"
 #include "cpu/conv_whole.h"
+#include "cpu/conv_winograd.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {
@@ -148,6 +149,7 @@ void sum_chunks(const void* ctx, int64_t piece, void* scratch) {
 void conv2d_grad_weight(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_grad_weight(a));
   if (is_depthwise(a)) return depthwise_grad_weight(a);
+  if (winograd_fits(a, false)) return winograd_grad_weight(a);
   Pass p = {};
   if (plan(a, &p) == 0) {
     const int64_t n = a.O * p.g.k();
@@ -163,6 +165,7 @@ void conv2d_grad_weight(const Conv2dArgs& a) {
 int64_t conv2d_grad_weight_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_weight(a));
   if (is_depthwise(a)) return depthwise_grad_weight_work(a);
+  if (winograd_fits(a, false)) return winograd_grad_weight_work(a);
   Pass p = {};
   return plan(a, &p);
 }

@@ -1,5 +1,6 @@
-// Convolutions whose kernel covers the whole image: one output pixel per image, plain matrix
-// products over (N, C*H*W). Ends of CNNs and beginnings of generators.
+// Convolutions that are plain matrix products. Kernels that cover the whole image, the ends of CNNs
+// and beginnings of generators: one product over (N, C*H*W). Kernels of one pixel: one product an
+// image, of the weights and the image's pixels (C, H*W).
 #pragma once
 #include "core/args/conv.h"
 #include "core/args/gemm.h"
@@ -54,6 +55,32 @@ inline void whole_grad_input(const Conv2dArgs& a) {
     for (int64_t j = 0; j < plane; ++j) row[j] += a.bias[i % a.C];
   }
 }
+// From k channels to m. A product packs the pixels: few of them fill no vectors, and few rows of
+// weights do not repay it where there are many channels.
+inline bool is_pointwise(const Conv2dArgs& a, int64_t m, int64_t k) {
+  return a.groups == 1 && a.KH == 1 && a.KW == 1 && a.stride_h == 1 && a.stride_w == 1 &&
+         a.pad_h == 0 && a.pad_w == 0 && a.H * a.W >= 64 && (m >= 128 || k <= 64);
+}
+
+// The product of an image's channels: (m, k) weights by (k, H*W) pixels.
+inline GemmArgs pointwise(int64_t m, int64_t k, bool trans_w, const float* x, const Conv2dArgs& a) {
+  const int64_t plane = a.H * a.W;
+  GemmArgs g = product(m, plane, k, trans_w, false, a.w, x, a);
+  g.batch = a.N;
+  g.b_batch = k * plane;
+  g.c_batch = m * plane;
+  g.act = a.act;
+  g.bias = a.bias;
+  g.bias_axis = a.bias ? BiasAxis::kRow : BiasAxis::kNone;
+  return g;
+}
+inline GemmArgs pointwise_forward(const Conv2dArgs& a) {
+  return pointwise(a.O, a.C, false, a.x, a);
+}
+inline GemmArgs pointwise_grad_input(const Conv2dArgs& a) {
+  return pointwise(a.C, a.O, true, a.gy, a);
+}
+
 inline GemmArgs whole_grad_weight(const Conv2dArgs& a) {
   return product(a.O, a.C * a.H * a.W, a.N, true, false, a.gy, a.x, a);
 }

@@ -31,9 +31,12 @@ constexpr int64_t kTileCols = kTileVecs * kWidth;
 #if defined(PYDL_ISA_AVX512) || defined(PYDL_ISA_AVX2)
 using Reg = Vec;
 inline Reg reg_load(const float* p) { return load(p); }
+inline void reg_store(float* p, Reg a) { store(p, a); }
 inline Reg reg_set1(float x) { return set1(x); }
 inline Reg reg_fma(Reg a, Reg b, Reg c) { return fma(a, b, c); }
-inline void reg_move(Reg a, Vec* to) { *to = a; }
+inline Reg reg_load_tail(const float* p, int64_t n) { return load_tail(p, n); }
+inline void reg_store_tail(float* p, Reg a, int64_t n) { store_tail(p, a, n); }
+inline Reg reg_relu(Reg a) { return max(set1(0.0f), a); }
 #else
 typedef float Reg __attribute__((vector_size(4 * kWidth)));
 inline Reg reg_load(const float* p) {
@@ -41,10 +44,18 @@ inline Reg reg_load(const float* p) {
   memcpy(&r, p, sizeof r);
   return r;
 }
+inline void reg_store(float* p, Reg a) { memcpy(p, &a, sizeof a); }
 inline Reg reg_set1(float x) { return Reg{x, x, x, x}; }
 inline Reg reg_fma(Reg a, Reg b, Reg c) { return a * b + c; }
-typedef float RegAt __attribute__((vector_size(4 * kWidth), aligned(4), may_alias));
-inline void reg_move(Reg a, Vec* to) { *reinterpret_cast<RegAt*>(to->v) = a; }
+inline Reg reg_load_tail(const float* p, int64_t n) {
+  Reg r = {};
+  memcpy(&r, p, static_cast<size_t>(n) * sizeof(float));
+  return r;
+}
+inline void reg_store_tail(float* p, Reg a, int64_t n) {
+  memcpy(p, &a, static_cast<size_t>(n) * sizeof(float));
+}
+inline Reg reg_relu(Reg a) { return a < 0.0f ? Reg{} : a; }
 #endif
 
 // Where step k is found in the rows of A, or in B.
@@ -81,18 +92,53 @@ inline void write_vec(const TileOut& t, int64_t r, int64_t v, Vec x) {
   store_tail(c, x, n);
 }
 
+// Row r of a tile from its registers; its last vector has n <= kWidth lanes. In the order of
+// write_vec.
+template <int V>
+inline void write_row(const TileOut& t, int64_t r, Reg (&x)[V], int64_t n) {
+  constexpr int64_t kLast = (V - 1) * kWidth;
+  float* c = t.c + r * t.ldc;
+  const Reg alpha = reg_set1(t.alpha);
+#pragma GCC unroll 3
+  for (int v = 0; v < V; ++v) x[v] = x[v] * alpha;
+  if (t.add) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V - 1; ++v) x[v] = x[v] + reg_load(c + v * kWidth);
+    x[V - 1] = x[V - 1] + reg_load_tail(c + kLast, n);
+  }
+  if (t.row_bias) {
+    const Reg bias = reg_set1(t.row_bias[r]);
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) x[v] = x[v] + bias;
+  }
+  if (t.col_bias) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V - 1; ++v) x[v] = x[v] + reg_load(t.col_bias + v * kWidth);
+    x[V - 1] = x[V - 1] + reg_load_tail(t.col_bias + kLast, n);
+  }
+  if (t.relu) {
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) x[v] = reg_relu(x[v]);
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < V - 1; ++v) reg_store(c + v * kWidth, x[v]);
+  reg_store_tail(c + kLast, x[V - 1], n);
+}
+
 template <int R, int V, class WalkA, class WalkB>
 __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA walk_a,
-                                    const float* b, WalkB walk_b, const TileOut& out) {
+                                    const float* b, WalkB walk_b, const TileOut& to) {
+  const TileOut out = to;  // a copy, which no store into C can change
   const float* a[R];
   Reg acc[R][V];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     a[r] = rows[r];
-    __builtin_prefetch(out.c + r * out.ldc, 1);
-    __builtin_prefetch(out.c + r * out.ldc + (V - 1) * kWidth, 1);
 #pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) acc[r][v] = reg_set1(0.0f);
+    for (int v = 0; v < V; ++v) {
+      __builtin_prefetch(out.c + r * out.ldc + v * kWidth, 1);
+      acc[r][v] = reg_set1(0.0f);
+    }
   }
   for (int64_t i = 0; i < k; ++i) {
     const int64_t at = walk_a[i], bt = walk_b[i];
@@ -107,17 +153,9 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA w
     }
   }
   // NOTE: a loop that is not unrolled must not index acc, which would then live in memory.
-  Vec sums[R][V];
+  const int64_t n = min64(kWidth, out.cols - (V - 1) * kWidth);
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) reg_move(acc[r][v], &sums[r][v]);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) write_vec(out, r, v, sums[r][v]);
-  }
+  for (int r = 0; r < R; ++r) write_row<V>(out, r, acc[r], n);
 }
 
 template <int R, class WalkA, class WalkB>

@@ -1,0 +1,522 @@
+// Convolution by Winograd's algorithm: tiles of 4 x 4 outputs (2 x 2 for two taps), four
+// times (1.8 times) fewer products than pixels times taps. The transforms are cpu/winograd.h; here
+// are the loops around them.
+//
+// A kernel of s * R taps moving by s pixels is s * s kernels of R taps, each on every s-th pixel in
+// both dimensions: forward they are further input channels (k = phase, channel). In the input
+// gradient they give the pixels of one phase each: s passes, one per phase of the rows, and in each
+// pass s products side by side, one per phase of the columns, so that whole rows are written.
+//
+// A chunk of tiles at a time goes through three steps, small enough to stay in the cache between
+// them: inputs to V[a][tile][k]; one matrix product P[a] = V[a] U[a] for each of the (T + R - 1)^2
+// points a, where U[a][k][m] are the transformed weights; P[a][tile][m] to outputs. Lanes run along
+// channels everywhere. The weight gradient transforms gy to W[a][tile][m] instead and sums
+// U[a] += V[a]^T W[a] over all tiles.
+#include "cpu/conv_winograd.h"
+
+#include "cpu/conv_pass.h"
+#include "cpu/kernels_isa.h"
+#include "cpu/winograd.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+constexpr int64_t kChunkFloats = 2 << 20;    // of V and P together
+constexpr int64_t kStagedFloats = 24 << 10;  // pixels of a band, by kWidth channels
+constexpr int64_t kRowFloats = 128 << 10;    // limit of one row of tiles
+constexpr int64_t kTilesPerPiece = 64;
+constexpr int64_t kChannelsPerPiece = 16;
+
+constexpr int64_t kMaxStride = 4;
+
+// One axis: output i of phase p reads position (i + tap) * step + p + origin and kernel element
+// tap * estep + p + e0; it lies at out0 + i * out_step. Outputs begin at i = lead.
+struct Reach {
+  int64_t in, grid, step, origin, e0, estep, out0, out_step, lead;
+};
+
+// Where tiles come from: planes of pixels, of which some rows of tiles are transformed at a time.
+struct Planes {
+  const float* data;
+  int64_t image, channels, phases;  // channels of a phase
+  int64_t H, W, step;
+
+  int64_t groups() const { return ceil_div(channels, kWidth); }
+};
+
+// A band is some rows of tiles of one image; bands are counted through all images.
+struct Bands {
+  int64_t N, th, tw, rows;  // tiles of an image, rows of tiles of a band
+  int64_t per_image() const { return ceil_div(th, rows); }
+  int64_t count() const { return N * per_image(); }
+  int64_t image(int64_t band) const { return band / per_image(); }
+  int64_t row(int64_t band) const { return band % per_image() * rows; }
+  int64_t rows_of(int64_t band) const { return min64(rows, th - row(band)); }
+  int64_t first_tile(int64_t band) const { return (image(band) * th + row(band)) * tw; }
+};
+
+struct Problem {
+  Conv2dArgs a;
+  int64_t R, T, K, M;  // taps, outputs of a tile (in one dimension), inputs, outputs
+  int64_t sides;       // phases of the columns that are computed side by side
+  Reach y, x[kMaxStride];
+  Planes in, gy;  // gy: of the weight gradient
+  const float* w;
+  int64_t w_m, w_c;
+  const float* bias;
+  float* out;
+  int64_t out_channels, out_h, out_w;
+  Bands bands;
+  int64_t bands_per_chunk, band0, band1;  // the chunk under way
+  int64_t lanes;                          // floats of a tile in P and W; K in V
+  int64_t v_stride, p_stride;             // between points; then come the other sides
+  float *u, *v, *p;
+
+  int64_t points() const { return (T + R - 1) * (T + R - 1); }
+  int64_t tile0() const { return bands.first_tile(band0); }
+  int64_t tiles() const { return bands.first_tile(band1) - tile0(); }
+};
+
+Reach forward_reach(int64_t in, int64_t out, int64_t stride, int64_t pad) {
+  return {in, out, stride, -pad, 0, stride, 0, 1, 0};
+}
+
+// Pixels of one phase as outputs of a filter over gy, whose taps run backward (conv_pass.h).
+Reach phase_reach(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t pad, int64_t p) {
+  const Axis s = phase_axis(in, out, taps, stride, pad, 1, p);
+  return {s.in,   s.grid,     1, s.d0 - (s.taps - 1), s.k0 + (s.taps - 1) * s.kstep, -s.kstep,
+          s.out0, s.out_step, 0};
+}
+
+// Whether outputs at the beginning and at the end of an axis have but one tap inside of it: they
+// are small, and a tile rounds by its largest outputs. Such an output is free of its neighbours'
+// rounding where it is the last one of the first tile, or the first one of the last tile: all but
+// one of the points are 0 then.
+struct Ends {
+  int64_t count;  // outputs with a tap inside
+  bool low, high;
+  Ends(const Reach& r, int64_t R)
+      : count(min64(r.grid, (r.in - 1 - r.origin) / r.step + 1)),
+        low(r.origin + (R - 1) * r.step - 1 < 0),
+        high(count * r.step + r.origin >= r.in) {}
+  bool clean(int64_t T) const { return !low || !high || count % T == 2 % T; }
+};
+
+// Tiles begin some outputs early where that keeps the ends clean.
+void lead_in(Reach* r, int64_t R, int64_t T) {
+  const Ends ends(*r, R);
+  if (!ends.low && !ends.high) return;
+  r->lead = ends.low ? T - 1 : (T - (ends.count - 1) % T) % T;
+  r->grid += r->lead;
+  r->origin -= r->lead * r->step;
+  r->out0 -= r->lead * r->out_step;
+}
+
+// Tiles and memory follow from the axes. Returns the workspace in bytes.
+int64_t plan(Problem* p) {
+  p->T = p->R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
+  lead_in(&p->y, p->R, p->T);
+  if (p->sides == 1) lead_in(&p->x[0], p->R, p->T);
+  int64_t grid_x = 0;
+  for (int64_t i = 0; i < p->sides; ++i) grid_x = max64(grid_x, p->x[i].grid);
+  const int64_t th = ceil_div(p->y.grid, p->T), tw = ceil_div(grid_x, p->T), s = p->in.phases;
+  const int64_t row = s * s * p->T * (tw * p->T + p->R - 1) * kWidth;
+  p->bands = {p->a.N, th, tw, even(th, max64(1, kStagedFloats / row))};
+  p->lanes = Panels(p->M).vecs * kWidth;
+  const Bands& b = p->bands;
+  const int64_t tile = p->points() * p->sides * (p->K + p->lanes), band = b.rows * b.tw;
+  p->bands_per_chunk = even(b.count(), max64(1, kChunkFloats / (tile * band)));
+  // NOTE: one vector more, or all points of a tile would share one set of the cache.
+  p->v_stride = p->bands_per_chunk * band * p->K + kWidth;
+  p->p_stride = p->bands_per_chunk * band * p->lanes + kWidth;
+  const int64_t products = p->points() * p->sides, u = products * p->K * p->lanes;
+  p->u = static_cast<float*>(p->a.work);
+  p->v = p->u + u;
+  p->p = p->v + products * p->v_stride;
+  return (u + products * (p->v_stride + p->p_stride)) * 4;
+}
+
+Problem forward_pass_of(const Conv2dArgs& a) {
+  Problem p = {};
+  const int64_t s = a.stride_h;
+  p.a = a;
+  p.R = a.KH / s;
+  p.sides = 1;
+  p.y = forward_reach(a.H, a.OH, s, a.pad_h);
+  p.x[0] = forward_reach(a.W, a.OW, s, a.pad_w);
+  p.K = a.C * s * s;
+  p.M = a.O;
+  p.in = {a.x, a.C * a.H * a.W, a.C, s, a.H, a.W, s};
+  p.gy = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW, 1};
+  p.w = a.w;
+  p.w_m = a.C * a.KH * a.KW;
+  p.w_c = a.KH * a.KW;
+  p.bias = a.bias;
+  p.out = a.out;
+  p.out_channels = a.O;
+  p.out_h = a.OH;
+  p.out_w = a.OW;
+  return p;
+}
+
+Problem grad_input_pass_of(const Conv2dArgs& a, int64_t phase) {
+  Problem p = {};
+  const int64_t s = a.stride_h;
+  p.a = a;
+  p.R = a.KH / s;
+  p.sides = s;
+  p.y = phase_reach(a.H, a.OH, a.KH, s, a.pad_h, phase);
+  for (int64_t x = 0; x < s; ++x) p.x[x] = phase_reach(a.W, a.OW, a.KW, s, a.pad_w, x);
+  p.K = a.O;
+  p.M = a.C;
+  p.in = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW, 1};
+  p.w = a.w;
+  p.w_m = a.KH * a.KW;
+  p.w_c = a.C * p.w_m;
+  p.bias = a.bias;
+  p.out = a.out;
+  p.out_channels = a.C;
+  p.out_h = a.H;
+  p.out_w = a.W;
+  return p;
+}
+
+// The element of a kernel that is tap (ty, tx) of a phase of the inputs and a side of the outputs.
+int64_t tap_of(const Problem& p, int64_t side, int64_t phase, int64_t ty, int64_t tx) {
+  const int64_t ky = p.y.e0 + ty * p.y.estep + phase / p.in.phases;
+  const int64_t kx = p.x[side].e0 + tx * p.x[side].estep + phase % p.in.phases;
+  return ky * p.a.KW + kx;
+}
+
+// U[a][panel][k][lanes] = G w G^T, for some input channels of one vector of output channels.
+template <int R>
+void transform_weights(const void* ctx, int64_t piece, void* scratch) {
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const Panels panels(p.M);
+  const int64_t channels = p.in.channels, blocks = ceil_div(channels, kChannelsPerPiece);
+  const int64_t vec = piece / blocks, m0 = vec * kWidth, n = min64(kWidth, p.M - m0);
+  int64_t panel = 0;
+  while (panels.begin(panel + 1) <= vec) ++panel;
+  const int64_t width = panels.width(panel) * kWidth, at = panels.begin(panel) * kWidth;
+  const int64_t taps = p.a.KH * p.a.KW, end = (piece % blocks + 1) * kChannelsPerPiece;
+  float* w = static_cast<float*>(scratch);  // [tap][lane]
+  for (int64_t c = piece % blocks * kChannelsPerPiece; c < min64(channels, end); ++c) {
+    pack_panel(p.w + m0 * p.w_m + c * p.w_c, p.w_m, 1, n, taps, kWidth, w);
+    for (int64_t i = 0; i < p.sides * p.in.phases * p.in.phases; ++i) {
+      const int64_t side = i % p.sides, phase = i / p.sides;
+      float* dst = p.u + side * p.points() * p.K * p.lanes + at * p.K + m0 - at +
+                   (phase * channels + c) * width;
+      both_sides<FilterMatrix<R>>(
+          [&](int ty, int tx) { return load(w + tap_of(p, side, phase, ty, tx) * kWidth); },
+          [&](int ty, int tx, Vec v) {
+            store(dst + (ty * FilterMatrix<R>::kRows + tx) * p.K * p.lanes, v);
+          });
+    }
+  }
+}
+
+// The pixels that a band reads of one group of channels: [phase][row][column][lane].
+struct Staged {
+  int64_t y, x, rows, cols;  // first position of phase 0 in the image; of a phase
+  float* pixels;
+  int64_t* column;  // of each x of the image: where its pixel goes in a row, -1 for nowhere
+
+  int64_t phase() const { return rows * cols * kWidth; }
+};
+
+// Zeros outside of the image, of one phase.
+void stage_border(const Planes& s, const Staged& t, int64_t py, int64_t px) {
+  float* dst = t.pixels + (py * s.phases + px) * t.phase();
+  const int64_t x0 = t.x + px;
+  const int64_t begin = min64(t.cols, x0 < 0 ? ceil_div(-x0, s.step) : 0);
+  const int64_t end = max64(begin, min64(t.cols, ceil_div(max64(0, s.W - x0), s.step)));
+  for (int64_t r = 0; r < t.rows; ++r, dst += t.cols * kWidth) {
+    const int64_t y = t.y + r * s.step + py;
+    const bool inside = y >= 0 && y < s.H && begin < end;
+    fill_zero(dst, (inside ? begin : t.cols) * kWidth);
+    if (inside) fill_zero(dst + end * kWidth, (t.cols - end) * kWidth);
+  }
+}
+
+// Pixels of n channels from `src` on, a vector of them at a time across the ends of rows.
+void stage_pixels(const Planes& s, const Staged& t, const float* src, int64_t n) {
+  const int64_t begin = max64(0, t.y), end = min64(s.H, t.y + t.rows * s.step);
+  const int64_t count = (end - begin) * s.W;
+  int64_t y = begin - t.y, x = 0;
+  const auto row = [&](int64_t at) {
+    return t.pixels + at % s.step * s.phases * t.phase() + at / s.step * t.cols * kWidth;
+  };
+  float* dst = row(y);
+  for (int64_t q = 0; q < count; q += kWidth) {
+    Vec v[kWidth];
+    const int64_t m = min64(kWidth, count - q);
+    load_transposed(src + begin * s.W + q, s.H * s.W, n, m, v);
+    for (int64_t j = 0; j < m; ++j) {
+      if (t.column[x] >= 0) store(dst + t.column[x], v[j]);
+      if (++x == s.W) {
+        x = 0;
+        dst = row(++y);
+      }
+    }
+  }
+}
+
+// dst[a][tile][k]: M x M^T of every tile of a band, of one group of channels in all phases.
+template <int R, class M>
+void transform_band(const Problem& p, const Planes& s, int64_t band, int64_t group, int64_t y0,
+                    int64_t x0, int64_t pitch, int64_t stride, float* scratch, float* dst) {
+  constexpr int64_t kTile = Winograd<R>::kTile;
+  const Bands& b = p.bands;
+  const int64_t c0 = group * kWidth, n = min64(kWidth, s.channels - c0);
+  const int64_t height = b.rows_of(band);
+  Staged t = {b.row(band) * kTile * s.step + y0, x0,      (height - 1) * kTile + M::kCols,
+              (b.tw - 1) * kTile + M::kCols,     scratch, nullptr};
+  t.column = reinterpret_cast<int64_t*>(scratch + s.phases * s.phases * t.phase());
+  for (int64_t x = 0; x < s.W; ++x) {
+    const int64_t at = x - x0, col = at / s.step;
+    t.column[x] = at < 0 || col >= t.cols ? -1 : at % s.step * t.phase() + col * kWidth;
+  }
+  stage_pixels(s, t, s.data + b.image(band) * s.image + c0 * s.H * s.W, n);
+  dst += (b.first_tile(band) - p.tile0()) * pitch + c0;
+  for (int64_t phase = 0; phase < s.phases * s.phases; ++phase, dst += s.channels) {
+    stage_border(s, t, phase / s.phases, phase % s.phases);
+    const float* pixels = t.pixels + phase * t.phase();
+    float* tile = dst;
+    for (int64_t ty = 0; ty < height; ++ty) {
+      for (int64_t tx = 0; tx < b.tw; ++tx, tile += pitch) {
+        const float* src = pixels + (ty * t.cols + tx) * kTile * kWidth;
+        both_sides<M>(
+            [&](int i, int j) { return load(src + (i * t.cols + j) * kWidth); },
+            [&](int i, int j, Vec v) { store_tail(tile + (i * M::kRows + j) * stride, v, n); });
+      }
+    }
+  }
+}
+
+template <int R>
+void transform_inputs(const void* ctx, int64_t piece, void* scratch) {
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const int64_t groups = p.in.groups(), side = piece / groups % p.sides;
+  transform_band<R, InputMatrix<R>>(
+      p, p.in, p.band0 + piece / (groups * p.sides), piece % groups, p.y.origin, p.x[side].origin,
+      p.K, p.v_stride, static_cast<float*>(scratch), p.v + side * p.points() * p.v_stride);
+}
+
+template <int R>
+void transform_gradients(const void* ctx, int64_t piece, void* scratch) {
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const int64_t groups = p.gy.groups();
+  // The outputs of the first tiles that do not exist are zeros beside the image.
+  transform_band<R, Transposed<OutputMatrix<R>>>(p, p.gy, p.band0 + piece / groups, piece % groups,
+                                                 -p.y.lead, -p.x[0].lead, p.lanes, p.p_stride,
+                                                 static_cast<float*>(scratch), p.p);
+}
+
+// P[a][tile][lane] of some tiles of one point (a counts through all sides).
+void multiply(const void* ctx, int64_t piece, void*) {
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const Panels panels(p.M);
+  const int64_t parts = ceil_div(p.tiles(), kTilesPerPiece), a = piece / parts;
+  const int64_t t0 = part_begin(p.tiles(), parts, piece % parts);
+  const int64_t count = part_begin(p.tiles(), parts, piece % parts + 1) - t0;
+  const int64_t steps = ceil_div(count, kTileRows);
+  for (int64_t q = 0; q < panels.count; ++q) {
+    const int64_t m0 = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
+    for (int64_t i = 0; i < steps; ++i) {
+      const int64_t t = t0 + part_begin(count, steps, i);
+      const int64_t r = t0 + part_begin(count, steps, i + 1) - t;
+      const float* rows[kTileRows];
+      for (int64_t j = 0; j < r; ++j) rows[j] = p.v + a * p.v_stride + (t + j) * p.K;
+      TileOut out;
+      out.c = p.p + a * p.p_stride + t * p.lanes + m0;
+      out.ldc = p.lanes;
+      out.cols = width;
+      run_tile(r, width / kWidth, p.K, rows, Step{1}, p.u + (a * p.lanes + m0) * p.K, Step{width},
+               out);
+    }
+  }
+}
+
+// The outputs of a band, of one vector of output channels: row by row, the sides interleaved.
+template <int R>
+void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
+  constexpr int64_t kTile = Winograd<R>::kTile;
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const Bands& b = p.bands;
+  const int64_t vecs = Panels(p.M).vecs, band = p.band0 + piece / vecs;
+  const int64_t m0 = piece % vecs * kWidth, n = min64(kWidth, p.M - m0);
+  const float* tile = p.p + (b.first_tile(band) - p.tile0()) * p.lanes + m0;
+  float* pixels = static_cast<float*>(scratch);
+  const int64_t pitch = b.tw * kTile * p.sides * kWidth, plane = p.out_h * p.out_w;
+  const Finish finish = {p.bias ? p.bias + m0 : nullptr, p.a.act == Act::kRelu};
+  for (int64_t ty = 0; ty < b.rows_of(band); ++ty, tile += b.tw * p.lanes) {
+    for (int64_t side = 0; side < p.sides; ++side) {
+      const float* src = tile + side * p.points() * p.p_stride;
+      float* dst = pixels + (p.x[side].out0 + p.x[side].lead) * kWidth;
+      for (int64_t tx = 0; tx < b.tw; ++tx, src += p.lanes, dst += kTile * p.sides * kWidth) {
+        both_sides<OutputMatrix<R>>(
+            [&](int i, int j) { return load(src + (i * OutputMatrix<R>::kCols + j) * p.p_stride); },
+            [&](int i, int j, Vec v) { store(dst + i * pitch + j * p.sides * kWidth, v); });
+      }
+    }
+    const int64_t i0 = (b.row(band) + ty) * kTile;
+    for (int64_t i = max64(i0, p.y.lead); i < min64(i0 + kTile, p.y.grid); ++i) {
+      const int64_t y = p.y.out0 + i * p.y.out_step;
+      store_lanes_as_rows(
+          pixels + (i - i0) * pitch + p.x[0].lead * kWidth, kWidth, p.out_w, n, finish,
+          p.out + (b.image(band) * p.out_channels + m0) * plane + y * p.out_w, plane, 1);
+    }
+  }
+}
+
+// U[a][k][lane] (+)= sum of V[a][tile][k] W[a][tile][lane], for some k of one point.
+void accumulate(const void* ctx, int64_t piece, void*) {
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const Panels panels(p.M);
+  const int64_t parts = ceil_div(p.K, kTilesPerPiece), a = piece / parts;
+  const int64_t k0 = part_begin(p.K, parts, piece % parts);
+  const int64_t count = part_begin(p.K, parts, piece % parts + 1) - k0;
+  const int64_t steps = ceil_div(count, kTileRows);
+  for (int64_t q = 0; q < panels.count; ++q) {
+    const int64_t m0 = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
+    for (int64_t i = 0; i < steps; ++i) {
+      const int64_t k = k0 + part_begin(count, steps, i);
+      const int64_t r = k0 + part_begin(count, steps, i + 1) - k;
+      const float* rows[kTileRows];
+      for (int64_t j = 0; j < r; ++j) rows[j] = p.v + a * p.v_stride + k + j;
+      TileOut out;
+      out.c = p.u + (a * p.K + k) * p.lanes + m0;
+      out.ldc = p.lanes;
+      out.cols = width;
+      out.add = p.band0 > 0;
+      run_tile(r, width / kWidth, p.tiles(), rows, Step{p.K}, p.p + a * p.p_stride + m0,
+               Step{p.lanes}, out);
+    }
+  }
+}
+
+// gw = G^T U G, for some input channels of one vector of output channels.
+template <int R>
+void finish_weights(const void* ctx, int64_t piece, void* scratch) {
+  const Problem& p = *static_cast<const Problem*>(ctx);
+  const int64_t channels = p.in.channels, blocks = ceil_div(channels, kChannelsPerPiece);
+  const int64_t m0 = piece / blocks * kWidth, n = min64(kWidth, p.M - m0);
+  const int64_t taps = p.a.KH * p.a.KW, end = (piece % blocks + 1) * kChannelsPerPiece;
+  float* w = static_cast<float*>(scratch);  // [tap][lane]
+  for (int64_t c = piece % blocks * kChannelsPerPiece; c < min64(channels, end); ++c) {
+    for (int64_t phase = 0; phase < p.in.phases * p.in.phases; ++phase) {
+      const float* src = p.u + (phase * channels + c) * p.lanes + m0;
+      both_sides<Transposed<FilterMatrix<R>>>(
+          [&](int i, int j) {
+            return load(src + (i * FilterMatrix<R>::kRows + j) * p.K * p.lanes);
+          },
+          [&](int ty, int tx, Vec v) { store(w + tap_of(p, 0, phase, ty, tx) * kWidth, v); });
+    }
+    store_lanes_as_rows(w, kWidth, taps, n, Finish{nullptr, false}, p.out + m0 * p.w_m + c * p.w_c,
+                        p.w_m, 1);
+  }
+}
+
+template <int R>
+void correlate(Problem* p) {
+  const int64_t vecs = Panels(p->M).vecs, bands = p->bands.count();
+  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), transform_weights<R>, p);
+  for (p->band0 = 0; p->band0 < bands; p->band0 = p->band1) {
+    p->band1 = min64(bands, p->band0 + p->bands_per_chunk);
+    const int64_t count = p->band1 - p->band0;
+    parallel_for(count * p->sides * p->in.groups(), transform_inputs<R>, p);
+    parallel_for(p->sides * p->points() * ceil_div(p->tiles(), kTilesPerPiece), multiply, p);
+    parallel_for(count * vecs, transform_outputs<R>, p);
+  }
+}
+
+template <int R>
+void correlate_weights(Problem* p) {
+  const int64_t vecs = Panels(p->M).vecs, bands = p->bands.count();
+  for (p->band0 = 0; p->band0 < bands; p->band0 = p->band1) {
+    p->band1 = min64(bands, p->band0 + p->bands_per_chunk);
+    const int64_t count = p->band1 - p->band0;
+    parallel_for(count * p->in.groups(), transform_inputs<R>, p);
+    parallel_for(count * p->gy.groups(), transform_gradients<R>, p);
+    parallel_for(p->points() * ceil_div(p->K, kTilesPerPiece), accumulate, p);
+  }
+  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), finish_weights<R>, p);
+}
+
+void run(Problem* p) { p->R == 3 ? correlate<3>(p) : correlate<2>(p); }
+
+// In one dimension at least: then a corner has half of its taps in the other one.
+bool clean_ends(const Conv2dArgs& a, bool grad_input, int64_t R, int64_t T) {
+  bool y = true, x = true;
+  for (int64_t phase = 0; phase < (grad_input ? a.stride_h : 1); ++phase) {
+    const bool g = grad_input;
+    y = y && Ends(g ? phase_reach(a.H, a.OH, a.KH, a.stride_h, a.pad_h, phase)
+                    : forward_reach(a.H, a.OH, a.stride_h, a.pad_h),
+                  R)
+                 .clean(T);
+    x = x && Ends(g ? phase_reach(a.W, a.OW, a.KW, a.stride_w, a.pad_w, phase)
+                    : forward_reach(a.W, a.OW, a.stride_w, a.pad_w),
+                  R)
+                 .clean(T);
+  }
+  return y && (x || R == 2);
+}
+
+}  // namespace
+
+bool winograd_fits(const Conv2dArgs& a, bool grad_input) {
+  const int64_t s = a.stride_h, R = a.KH / s;
+  if (a.groups != 1 || a.stride_w != s || a.KH != a.KW || a.KH != R * s) return false;
+  if (a.dil_h != 1 || a.dil_w != 1 || a.pad_h != a.pad_w || s > kMaxStride) return false;
+  if (R == 3 ? s != 1 || a.pad_h > 2 || min64(a.OH, a.OW) < 7 : R != 2 || a.pad_h * 2 > a.KH) {
+    return false;
+  }
+  if (a.C < 16 || a.O < 16 || a.OH <= 0 || a.OW <= 0) return false;
+  const int64_t T = R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
+  if (a.N * ceil_div(a.OH, T) * ceil_div(a.OW, T) < (R == 3 ? 32 : 64)) return false;  // too few
+  if (!clean_ends(a, grad_input, R, T)) return false;
+  return (max64(a.W, a.OW) + 2 * a.KW) * s * 8 * kWidth <= kRowFloats;
+}
+
+void winograd_forward(const Conv2dArgs& a) {
+  Problem p = forward_pass_of(a);
+  plan(&p);
+  run(&p);
+}
+
+int64_t winograd_forward_work(const Conv2dArgs& a) {
+  Problem p = forward_pass_of(a);
+  return plan(&p);
+}
+
+void winograd_grad_input(const Conv2dArgs& a) {
+  for (int64_t phase = 0; phase < a.stride_h; ++phase) {
+    Problem p = grad_input_pass_of(a, phase);
+    plan(&p);
+    run(&p);
+  }
+}
+
+int64_t winograd_grad_input_work(const Conv2dArgs& a) {
+  int64_t bytes = 0;
+  for (int64_t phase = 0; phase < a.stride_h; ++phase) {
+    Problem p = grad_input_pass_of(a, phase);
+    bytes = max64(bytes, plan(&p));
+  }
+  return bytes;
+}
+
+void winograd_grad_weight(const Conv2dArgs& a) {
+  Problem p = forward_pass_of(a);
+  plan(&p);
+  p.R == 3 ? correlate_weights<3>(&p) : correlate_weights<2>(&p);
+}
+
+int64_t winograd_grad_weight_work(const Conv2dArgs& a) {
+  Problem p = forward_pass_of(a);
+  return plan(&p);
+}
+
+}  // namespace PYDL_ISA
+}  // namespace pydl

@@ -1,0 +1,188 @@
+// Products of small matrices, of batches of them, and small C over a long K: pieces that need no
+// other. Each packs what it reads itself, in the scratch of its thread; K may be cut too, and the
+// sums of its parts are then added up in a second phase.
+#pragma once
+#include "cpu/gemm_problem.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+// The scratch of 1 MiB holds a panel of B (96 KiB) and the rows of A (512 KiB), both kPieceDepth
+// deep.
+constexpr int64_t kPieceDepth = 512;
+constexpr int64_t kPieceRows = 256;
+constexpr int64_t kPieceCols = 768;
+constexpr int64_t kSplitDepth = 1024;  // least k of a split: far more than its sums cost
+
+struct PiecesPlan {
+  int64_t row_tiles, col_tiles, splits;  // parts of a matrix of the batch
+  int64_t parts_per_piece;               // small matrices share a piece
+};
+
+// K is split and tiles are halved until there is enough to share. K first, because a tile of m x n
+// packs (m + n) k elements for m n k products.
+inline PiecesPlan make_pieces_plan(const Problem& p) {
+  const GemmArgs& g = p.g;
+  const double flops = p.flops() * static_cast<double>(g.batch);
+  const double want = flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0;
+  PiecesPlan plan = {ceil_div(g.m, kPieceRows), ceil_div(g.n, kPieceCols), 1, 1};
+  const double part = p.flops() / static_cast<double>(plan.row_tiles * plan.col_tiles);
+  plan.parts_per_piece = max64(1, min64(64, static_cast<int64_t>(1e6 / (part + 1e4))));
+  while (static_cast<double>(plan.row_tiles * plan.col_tiles * plan.splits * g.batch) < want) {
+    const int64_t rows = g.m / plan.row_tiles, cols = g.n / plan.col_tiles;
+    if (g.k / plan.splits >= 2 * kSplitDepth) {
+      plan.splits *= 2;
+    } else if (rows < 2 * kTileRows && cols < 2 * kTileCols) {
+      break;
+    } else if (rows * 2 > cols * 3 || cols < 2 * kTileCols) {
+      plan.row_tiles *= 2;
+    } else {
+      plan.col_tiles *= 2;
+    }
+  }
+  return plan;
+}
+
+inline int64_t pieces_work(const Problem& p, const PiecesPlan& plan) {
+  return plan.splits > 1 ? plan.splits * p.g.batch * p.g.m * p.g.n * 4 : 0;
+}
+
+struct Pieces {
+  Problem p;
+  PiecesPlan plan;
+
+  int64_t parts() const { return plan.row_tiles * plan.col_tiles * plan.splits * p.g.batch; }
+};
+
+// One tile of C over one range of k: where it lies and where its sums go.
+struct Part {
+  int64_t i0, i1, j0, j1, k0, k1;
+  const float* a;  // of the matrix, not of the tile
+  const float* b;
+  float* c;
+  int64_t ldc;
+  GemmArgs g;  // of a split: raw sums into the workspace
+};
+
+inline Part part_of(const Pieces& x, int64_t part) {
+  const PiecesPlan& plan = x.plan;
+  const GemmArgs& g = x.p.g;
+  const int64_t vecs = ceil_div(g.n, kWidth);
+  const int64_t j = part % plan.col_tiles;
+  const int64_t i = part / plan.col_tiles % plan.row_tiles;
+  const int64_t s = part / (plan.col_tiles * plan.row_tiles) % plan.splits;
+  const int64_t b = part / (plan.col_tiles * plan.row_tiles * plan.splits);
+  Part t;
+  t.i0 = part_begin(g.m, plan.row_tiles, i);
+  t.i1 = part_begin(g.m, plan.row_tiles, i + 1);
+  t.j0 = min64(g.n, part_begin(vecs, plan.col_tiles, j) * kWidth);
+  t.j1 = min64(g.n, part_begin(vecs, plan.col_tiles, j + 1) * kWidth);
+  t.k0 = part_begin(g.k, plan.splits, s);
+  t.k1 = part_begin(g.k, plan.splits, s + 1);
+  t.a = g.a + b * g.a_batch;
+  t.b = g.b + b * g.b_batch;
+  t.c = g.c + b * g.c_batch;
+  t.ldc = x.p.ci;
+  t.g = g;
+  if (plan.splits == 1) return t;
+  t.c = static_cast<float*>(g.work) + (b * plan.splits + s) * g.m * g.n;
+  t.ldc = g.n;
+  t.g.alpha = 1.0f;
+  t.g.accumulate = 0;
+  t.g.act = Act::kNone;
+  t.g.bias_axis = BiasAxis::kNone;
+  return t;
+}
+
+// Rows in place where they are contiguous or read once, else packed.
+inline RowSource rows_of(const Problem& p, const Part& t, int64_t k0, int64_t kc, int64_t panels,
+                         float* scratch) {
+  const float* src = t.a + t.i0 * p.ai + k0 * p.ak;
+  if (p.ak == 1 || panels <= 1) return {src, p.ai, p.ai * kWidth, p.ak};
+  const int64_t m = t.i1 - t.i0;
+  for (int64_t i = 0; i < m; i += kPackGroup) {
+    pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc, scratch + i * kc);
+  }
+  return {scratch, 1, kWidth * kc, kWidth};
+}
+
+// One k block of one panel of B against all rows of the part.
+inline void multiply_panel(const Part& t, const RowSource& rows, int64_t k0, int64_t kc, int64_t j,
+                           int64_t vecs, const float* b, int64_t ldb) {
+  const int64_t m = t.i1 - t.i0, tiles = ceil_div(m, kTileRows);
+  for (int64_t u = 0; u < tiles; ++u) {
+    const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
+    const float* at[kTileRows];
+    for (int64_t q = 0; q < r; ++q) at[q] = rows.at(i + q);
+    run_tile(r, vecs, kc, at, Step{rows.step}, b, Step{ldb},
+             tile_out(t.g, t.c, t.ldc, t.i0 + i, j, k0 == t.k0, k0 + kc == t.k1));
+  }
+}
+
+inline void multiply_part(const Problem& p, const Part& t, float* packed_b) {
+  if (t.j1 <= t.j0 || t.i1 <= t.i0) return;
+  const Panels panels(t.j1 - t.j0);
+  float* packed_a = packed_b + kTileCols * kPieceDepth;
+  const int64_t depths = max64(1, ceil_div(t.k1 - t.k0, kPieceDepth));
+  for (int64_t d = 0; d < depths; ++d) {
+    const int64_t k0 = t.k0 + part_begin(t.k1 - t.k0, depths, d);
+    const int64_t kc = t.k0 + part_begin(t.k1 - t.k0, depths, d + 1) - k0;
+    const RowSource rows = rows_of(p, t, k0, kc, panels.count, packed_a);
+    for (int64_t q = 0; q < panels.count; ++q) {
+      const int64_t vecs = panels.width(q), width = vecs * kWidth;
+      const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
+      const float* b = t.b + k0 * p.bk + j * p.bj;
+      if (p.bj == 1 && n == width && t.i1 - t.i0 <= 2 * kTileRows) {  // too few rows to repay
+        multiply_panel(t, rows, k0, kc, j, vecs, b, p.bk);
+        continue;
+      }
+      pack_panel(b, p.bj, p.bk, n, kc, width, packed_b);
+      multiply_panel(t, rows, k0, kc, j, vecs, packed_b, width);
+    }
+  }
+}
+
+inline void multiply_pieces(const void* ctx, int64_t piece, void* scratch) {
+  const Pieces& x = *static_cast<const Pieces*>(ctx);
+  const int64_t n = x.plan.parts_per_piece, end = min64(x.parts(), (piece + 1) * n);
+  for (int64_t part = piece * n; part < end; ++part) {
+    multiply_part(x.p, part_of(x, part), static_cast<float*>(scratch));
+  }
+}
+
+// Row i of matrix b: C = act(alpha * sum of the splits, in their order, + bias + C).
+inline void sum_row(const Pieces& x, int64_t b, int64_t i) {
+  const GemmArgs& g = x.p.g;
+  const float* part = static_cast<const float*>(g.work) + (b * x.plan.splits * g.m + i) * g.n;
+  TileOut out = tile_out(g, g.c + b * g.c_batch, x.p.ci, i, 0, true, true);
+  for (int64_t j = 0; j < g.n; j += kWidth) {
+    const int64_t n = min64(kWidth, g.n - j);
+    Vec sum = load_tail(part + j, n);
+    for (int64_t s = 1; s < x.plan.splits; ++s) {
+      sum = sum + load_tail(part + s * g.m * g.n + j, n);
+    }
+    write_vec(out, 0, j / kWidth, sum);
+  }
+}
+
+inline int64_t rows_per_sum(const Pieces& x) { return max64(1, 65536 / (x.p.g.n * x.plan.splits)); }
+
+inline void sum_splits(const void* ctx, int64_t piece, void*) {
+  const Pieces& x = *static_cast<const Pieces*>(ctx);
+  const int64_t rows = rows_per_sum(x), all = x.p.g.m * x.p.g.batch;
+  for (int64_t i = piece * rows; i < min64(all, (piece + 1) * rows); ++i) {
+    sum_row(x, i / x.p.g.m, i % x.p.g.m);
+  }
+}
+
+inline void multiply_in_pieces(const Problem& p) {
+  const Pieces x = {p, make_pieces_plan(p)};
+  parallel_for(ceil_div(x.parts(), x.plan.parts_per_piece), multiply_pieces, &x);
+  if (x.plan.splits == 1) return;
+  parallel_for(ceil_div(p.g.batch * p.g.m, rows_per_sum(x)), sum_splits, &x);
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl

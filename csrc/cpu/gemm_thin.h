@@ -1,0 +1,212 @@
+// Products with few rows: a layer's batch of one, or, transposed, its few outputs. Nothing is
+// packed, because each number of B is used once or twice: reading B is the work.
+//
+// Where B is contiguous along k (a weight (out, in)), the lanes run along k: dot products. Where it
+// is contiguous along j, they run along j, over as many columns at once as the registers hold, so
+// that the rows of B are read in long runs.
+#pragma once
+#include "cpu/gemm_problem.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+constexpr int64_t kThinRows = kWidth * 3 / 4;  // more would fill the lanes of a tile better
+constexpr int64_t kThinCopy = 128 * 1024;      // floats of A copied to the scratch of 256 Ki
+
+// Accumulators of one step: rows times columns (dots) or times vectors.
+#if defined(PYDL_ISA_AVX512)
+constexpr int kDotColumns[5] = {0, 8, 8, 4, 4};
+constexpr int kRowVecs[5] = {0, 8, 8, 4, 4};
+#else
+constexpr int kDotColumns[5] = {0, 8, 4, 2, 2};
+constexpr int kRowVecs[5] = {0, 8, 4, 2, 2};
+#endif
+constexpr int64_t kDotPitch = 8;  // of the sums of a step of dots
+
+struct Thin {
+  Problem p;
+  bool dots;
+  int64_t parts, cols;  // of a matrix of the batch; columns of a part
+  int64_t parts_per_piece;
+};
+
+inline bool along_k(const Problem& p) { return p.bk == 1 && (p.bj != 1 || p.g.n == 1); }
+
+inline bool is_thin(const Problem& p) {
+  if (p.g.m > kThinRows || p.g.m > p.g.n) return false;
+  return (along_k(p) && p.ak == 1) || p.g.m * p.g.k <= kThinCopy;
+}
+
+inline Thin make_thin(const Problem& p) {
+  const GemmArgs& g = p.g;
+  Thin x = {p, along_k(p), 1, g.n, 1};
+  // A number of B takes as long to arrive as some eight products take.
+  const double column = 2.0 * static_cast<double>(g.k) * static_cast<double>(max64(g.m, 8));
+  const double all = column * static_cast<double>(g.n);
+  const int64_t unit = x.dots ? 8 : 8 * kWidth;
+  const int64_t want = all < 64.0 * kPieceFlops ? static_cast<int64_t>(all / kPieceFlops) : 64;
+  x.cols = ceil_div(ceil_div(g.n, max64(1, want)), unit) * unit;
+  x.parts = ceil_div(g.n, x.cols);
+  const double part = all / static_cast<double>(x.parts);
+  x.parts_per_piece = max64(1, min64(64, static_cast<int64_t>(1e6 / (part + 1e4))));
+  return x;
+}
+
+// C from the sums of `rows` x `cols` of it, row q of which begins at sums[q * pitch].
+inline void write_sums(const Problem& p, float* c, int64_t i, int64_t j, int64_t rows, int64_t cols,
+                       const float* sums, int64_t pitch) {
+  const GemmArgs& g = p.g;
+  if (p.cj == 1) {
+    TileOut out = tile_out(g, c, p.ci, i, j, true, true);
+    out.cols = cols;
+    for (int64_t q = 0; q < rows; ++q) {
+      for (int64_t v = 0; v * kWidth < cols; ++v) {
+        const float* from = sums + q * pitch + v * kWidth;
+        write_vec(out, q, v, load_tail(from, min64(kWidth, cols - v * kWidth)));
+      }
+    }
+    return;
+  }
+  for (int64_t r = 0; r < cols; ++r) {
+    for (int64_t q = 0; q < rows; ++q) {
+      float* to = c + (i + q) * p.ci + (j + r) * p.cj;
+      float x = g.alpha * sums[q * pitch + r];
+      if (g.accumulate) x += *to;
+      if (g.bias_axis == BiasAxis::kRow) x += g.bias[i + q];
+      if (g.bias_axis == BiasAxis::kCol) x += g.bias[j + r];
+      *to = g.act == Act::kRelu && x < 0.0f ? 0.0f : x;
+    }
+  }
+}
+
+// R rows of A times L columns of B, both contiguous along k; the last columns may be one again.
+template <int R, int L>
+void dot_tile(int64_t k, const float* a, int64_t ai, const float* const* b, float* sums,
+              int64_t pitch) {
+  Vec acc[R][L];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int l = 0; l < L; ++l) acc[r][l] = set1(0.0f);
+  }
+  const auto step = [&](int64_t at, auto load_at) __attribute__((always_inline)) {
+    Vec av[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) av[r] = load_at(a + r * ai + at);
+#pragma GCC unroll 8
+    for (int l = 0; l < L; ++l) {
+      const Vec bv = load_at(b[l] + at);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) acc[r][l] = fma(av[r], bv, acc[r][l]);
+    }
+  };
+  const int64_t whole = k / kWidth * kWidth;
+  for (int64_t at = 0; at < whole; at += kWidth) step(at, [](const float* x) { return load(x); });
+  if (whole < k) step(whole, [=](const float* x) { return load_n(x, k - whole); });
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int l = 0; l < L; ++l) sums[r * pitch + l] = reduce_add(acc[r][l]);
+  }
+}
+
+template <int R>
+void dot_rows(const Thin& x, const float* a, int64_t ai, const float* b, float* c, int64_t i,
+              int64_t j, int64_t end) {
+  constexpr int L = kDotColumns[R];
+  for (; j < end; j += L) {
+    const float* columns[L];
+    for (int64_t l = 0; l < L; ++l) columns[l] = b + min64(j + l, end - 1) * x.p.bj;
+    float sums[R * kDotPitch];
+    dot_tile<R, L>(x.p.g.k, a + i * ai, ai, columns, sums, kDotPitch);
+    write_sums(x.p, c, i, j, R, min64(L, end - j), sums, kDotPitch);
+  }
+}
+
+// R rows of A times V vectors of columns, the last of n lanes.
+template <int R, int V>
+void row_tile(const Problem& p, const float* a, const float* b, int64_t n, float* sums) {
+  Vec acc[R][V];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[r][v] = set1(0.0f);
+  }
+  for (int64_t k = 0; k < p.g.k; ++k) {
+    Vec av[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) av[r] = set1(a[r * p.ai + k * p.ak]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      const float* from = b + k * p.bk + v * kWidth;
+      const Vec bv = v < V - 1 ? load(from) : load_tail(from, n);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) acc[r][v] = fma(av[r], bv, acc[r][v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) store(sums + (r * V + v) * kWidth, acc[r][v]);
+  }
+}
+
+// Columns [j, end): as many vectors at a time as there are registers for, then half as many.
+template <int R, int V>
+void row_vectors(const Thin& x, const float* a, const float* b, float* c, int64_t i, int64_t j,
+                 int64_t end) {
+  for (; V == 1 ? j < end : j + V * kWidth <= end; j += V * kWidth) {
+    const int64_t cols = min64(V * kWidth, end - j);
+    float sums[R * V * kWidth];
+    row_tile<R, V>(x.p, a + i * x.p.ai, b + j, cols - (V - 1) * kWidth, sums);
+    write_sums(x.p, c, i, j, R, cols, sums, V * kWidth);
+  }
+  if constexpr (V > 1) row_vectors<R, V / 2>(x, a, b, c, i, j, end);
+}
+
+template <int R>
+void multiply_rows(const Thin& x, const float* a, int64_t ai, const float* b, float* c, int64_t i,
+                   int64_t j, int64_t end) {
+  if (x.dots) return dot_rows<R>(x, a, ai, b, c, i, j, end);
+  row_vectors<R, kRowVecs[R]>(x, a, b, c, i, j, end);
+}
+
+inline void multiply_columns(const Thin& x, int64_t part, float* scratch) {
+  const GemmArgs& g = x.p.g;
+  const int64_t batch = part / x.parts, j = part % x.parts * x.cols;
+  const int64_t end = min64(g.n, j + x.cols);
+  const float* a = g.a + batch * g.a_batch;
+  const float* b = g.b + batch * g.b_batch;
+  float* c = g.c + batch * g.c_batch;
+  int64_t ai = x.p.ai;
+  if (x.dots && x.p.ak != 1) {  // a few rows, and k of them: made contiguous along k
+    for (int64_t i = 0; i < g.m; ++i) {
+      for (int64_t k = 0; k < g.k; ++k) scratch[i * g.k + k] = a[i * ai + k * x.p.ak];
+    }
+    a = scratch;
+    ai = g.k;
+  }
+  int64_t i = 0;
+  for (; i + 4 <= g.m; i += 4) multiply_rows<4>(x, a, ai, b, c, i, j, end);
+  if (g.m - i == 3) multiply_rows<3>(x, a, ai, b, c, i, j, end);
+  if (g.m - i == 2) multiply_rows<2>(x, a, ai, b, c, i, j, end);
+  if (g.m - i == 1) multiply_rows<1>(x, a, ai, b, c, i, j, end);
+}
+
+inline void multiply_thin_pieces(const void* ctx, int64_t piece, void* scratch) {
+  const Thin& x = *static_cast<const Thin*>(ctx);
+  const int64_t n = x.parts_per_piece, end = min64(x.parts * x.p.g.batch, (piece + 1) * n);
+  for (int64_t part = piece * n; part < end; ++part) {
+    multiply_columns(x, part, static_cast<float*>(scratch));
+  }
+}
+
+inline void multiply_thin(const Problem& p) {
+  const Thin x = make_thin(p);
+  parallel_for(ceil_div(x.parts * p.g.batch, x.parts_per_piece), multiply_thin_pieces, &x);
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl

@@ -1,0 +1,115 @@
+// Winograd's minimal filtering F(T, R): T outputs of a filter of R taps from T + R - 1 products
+// instead of T R. In two dimensions F(4, 3) takes 36 products instead of 144, F(2, 2) 9 instead
+// of 16.
+//
+//   y = A^T [(G w G^T) . (B^T x B)] A    x: (T + R - 1)^2 pixels, w: R^2 taps, y: T^2 pixels
+//
+// The matrices evaluate polynomials at 0, 1, -1, 2, -1/2 and infinity (R = 3), at 0, 1 and infinity
+// (R = 2). These points keep the rounding errors of sums over 16 channels and more below what their
+// length allows. All is linear, so the gradients are made of the transposed matrices.
+// Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2016); the choice of
+// points: Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution
+// (2020).
+#pragma once
+#include "cpu/vec.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+template <int R>
+struct Winograd;
+
+template <>
+struct Winograd<2> {
+  static constexpr int kTile = 2;
+  static constexpr float kInput[3][3] = {{1, -1, 0}, {0, 1, 0}, {0, -1, 1}};
+  static constexpr float kFilter[3][2] = {{1, 0}, {1, 1}, {0, 1}};
+  static constexpr float kOutput[2][3] = {{1, 1, 0}, {0, 1, 1}};
+};
+
+template <>
+struct Winograd<3> {
+  static constexpr int kTile = 4;
+  static constexpr float kInput[6][6] = {{1, 1.5f, -2, -1.5f, 1, 0}, {0, -1, -2.5f, -0.5f, 1, 0},
+                                         {0, 1, 0.5f, -2.5f, 1, 0},  {0, -0.5f, -1, 0.5f, 1, 0},
+                                         {0, 2, -1, -2, 1, 0},       {0, 1, 1.5f, -2, -1.5f, 1}};
+  static constexpr float kFilter[6][3] = {{1, 0, 0},
+                                          {-1.0f / 3, -1.0f / 3, -1.0f / 3},
+                                          {1.0f / 3, -1.0f / 3, 1.0f / 3},
+                                          {1.0f / 15, 2.0f / 15, 4.0f / 15},
+                                          {-16.0f / 15, 8.0f / 15, -4.0f / 15},
+                                          {0, 0, 1}};
+  static constexpr float kOutput[4][6] = {{1, 1, 1, 1, 1, 0},
+                                          {0, 1, -1, 2, -0.5f, 0},
+                                          {0, 1, 1, 4, 0.25f, 0},
+                                          {0, 1, -1, 8, -0.125f, 1}};
+};
+
+// The matrices as types, so that their elements are known where loops over them are unrolled.
+template <int R>
+struct InputMatrix {  // B^T
+  static constexpr int kRows = Winograd<R>::kTile + R - 1, kCols = kRows;
+  static constexpr float at(int i, int k) { return Winograd<R>::kInput[i][k]; }
+};
+template <int R>
+struct FilterMatrix {  // G
+  static constexpr int kRows = Winograd<R>::kTile + R - 1, kCols = R;
+  static constexpr float at(int i, int k) { return Winograd<R>::kFilter[i][k]; }
+};
+template <int R>
+struct OutputMatrix {  // A^T
+  static constexpr int kRows = Winograd<R>::kTile, kCols = kRows + R - 1;
+  static constexpr float at(int i, int k) { return Winograd<R>::kOutput[i][k]; }
+};
+template <class M>
+struct Transposed {
+  static constexpr int kRows = M::kCols, kCols = M::kRows;
+  static constexpr float at(int i, int k) { return M::at(k, i); }
+};
+
+// Row i of M times x: nothing is multiplied by 0 or 1.
+template <class M>
+inline Vec row_times(int i, const Vec* x) {
+  Vec sum = set1(0.0f);
+  bool first = true;
+#pragma GCC unroll 6
+  for (int k = 0; k < M::kCols; ++k) {
+    const float m = M::at(i, k);
+    if (m == 0.0f) continue;
+    if (first) {
+      sum = m == 1.0f ? x[k] : x[k] * set1(m);
+    } else if (m == 1.0f) {
+      sum = sum + x[k];
+    } else if (m == -1.0f) {
+      sum = sum - x[k];
+    } else {
+      sum = fma(set1(m), x[k], sum);
+    }
+    first = false;
+  }
+  return sum;
+}
+
+// y = M x M^T, element by element: x(i, j) gives one, y(i, j, v) takes one.
+template <class M, class X, class Y>
+inline void both_sides(X x, Y y) {
+  Vec t[M::kRows][M::kCols];
+#pragma GCC unroll 6
+  for (int j = 0; j < M::kCols; ++j) {
+    Vec column[M::kCols];
+#pragma GCC unroll 6
+    for (int k = 0; k < M::kCols; ++k) column[k] = x(k, j);
+#pragma GCC unroll 6
+    for (int i = 0; i < M::kRows; ++i) t[i][j] = row_times<M>(i, column);
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < M::kRows; ++i) {
+#pragma GCC unroll 6
+    for (int j = 0; j < M::kRows; ++j) y(i, j, row_times<M>(j, t[i]));
+  }
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl

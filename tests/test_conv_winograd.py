@@ -1,0 +1,57 @@
+"""Convolutions that Winograd's algorithm computes stay within the bound of any other.
+
+The shapes have enough channels and tiles for it; outputs at the border, which have few terms and so
+a small bound, are where its tiles round by their neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from test_conv_exact import Case, ratio
+
+import pydl
+import pydl.nn.functional as F
+
+# N, C, O, K, H, W, stride, padding
+SHAPES = (
+    (8, 16, 16, 3, 9, 8, 1, 1),
+    (2, 32, 64, 3, 26, 26, 1, 0),
+    (2, 64, 48, 3, 15, 14, 1, 1),
+    (1, 130, 20, 3, 30, 31, 1, 1),
+    (2, 16, 33, 3, 70, 13, 1, 1),
+    (2, 17, 70, 4, 17, 16, 2, 1),
+    (4, 64, 32, 4, 16, 16, 2, 1),
+    (8, 32, 64, 4, 20, 20, 2, 0),
+    (9, 16, 16, 4, 8, 9, 2, 2),
+    (9, 16, 20, 4, 9, 8, 2, 3),
+    (4, 16, 64, 2, 17, 16, 1, 1),
+    (4, 64, 16, 2, 16, 16, 1, 0),
+    (5, 16, 24, 6, 24, 23, 3, 1),
+    (5, 16, 24, 8, 40, 36, 4, 2),
+    (60, 40, 48, 3, 7, 7, 1, 1),
+    (8, 40, 32, 3, 22, 26, 1, 0),
+    (8, 40, 32, 3, 20, 24, 1, 2),
+    (8, 20, 16, 3, 21, 25, 1, 2),
+)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_within_the_bound(shape: tuple[int, ...], positive: bool) -> None:
+    n, c, o, k, h, w, stride, padding = shape
+    options: dict[str, Any] = {"stride": stride, "padding": padding}
+    case = Case("conv2d", [(n, c, h, w), (o, c, k, k), (o,)], options, positive)
+    assert ratio(case, sum(shape)) <= 1
+
+
+def test_what_lies_outside_of_the_image_is_nothing() -> None:
+    """Neither NaN nor rounding where the window of an output holds zeros alone."""
+    x = np.zeros((4, 16, 16, 16), np.float32)
+    x[:, :, 8:] = 3
+    w = np.random.default_rng(0).normal(size=(16, 16, 3, 3)).astype(np.float32)
+    y = F.conv2d(pydl.from_numpy(x), pydl.from_numpy(w), None, 1, 1).numpy()
+    assert not y[:, :, :4].any()
+    assert y[:, :, 8:].all()
