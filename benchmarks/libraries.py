@@ -111,10 +111,11 @@ def library(side: str, threads: int) -> Library:
 def environment(threads: int) -> dict[str, str]:
     """The variables of a worker process.
 
-    NOTE: OMP_WAIT_POLICY stays as it is, since `passive` makes torch slower (docs/performance.md);
-    a pause after each repeat lets the threads of one side go to sleep before the next begins.
+    NOTE: OMP_WAIT_POLICY stays as it is: on a quiet machine `passive` makes small steps of torch
+    slower (docs/performance.md). The pause before each repeat lets the threads of the side before
+    go to sleep.
     """
-    # Set where a machine was made to look like another one, they slow NumPy down.
+    # OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, set on some machines, slow NumPy down.
     found = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     names = ("PYDL", "OMP", "OPENBLAS", "MKL")
     found |= {f"{name}_NUM_THREADS": str(threads) for name in names}

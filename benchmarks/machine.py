@@ -61,5 +61,6 @@ def header(threads: int, repeats: int, others: float) -> dict[str, Any]:
         "commit": commit(),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "system": f"{platform.system()} {platform.release()}",
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY", "default"),
         "busy": round(others, 3),
     }

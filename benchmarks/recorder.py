@@ -19,7 +19,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "loss": ("softmax", "cross_entropy"),
     "optim": ("sgd", "ada", "rmsprop", "nadam", "radam", "rprop", "lion"),
     "random": ("rand", "dropout"),
-    "reduce": ("reduce_", "argmax", "argmin", "cumsum", "cumprod"),
+    "reduce": ("reduce_", "argmax", "argmin", "cumsum", "cumprod", "recurrence"),
     "movement": (
         *("copy", "cast", "fill", "arange", "take", "gather", "put", "scatter", "where"),
         *("empty", "edge_pad", "resize", "argsort", "from_numpy"),

@@ -68,7 +68,7 @@ def means(results: Sequence[Result]) -> list[str]:
         if mean is not None and side != "pydl":
             what = "the fastest of the others" if side is None else side
             number = sum(ratio is not None for ratio in ratios)
-            lines.append(f"{what} / pydl: {mean:.2f} ({number} cases)")
+            lines.append(f"{what} / pydl: {mean:.2f} (of {number})")
     return lines
 
 
@@ -97,8 +97,8 @@ def markdown(report: Report) -> str:
         head = ["case", *sides, "ratio", "pydl's rate", "of the peak"]
         lines += ["", f"## {family}", "", *table([head, *(row(report, r, sides) for r in results)])]
         lines += ["", *(f"Geometric mean, {m}  " for m in means(results))]
-        for r in results:
-            lines += [f"- {r.name}: {side}: {why}" for side, why in r.errors.items()]
+        failures = [f"- {r.name}: {s}: {why}" for r in results for s, why in r.errors.items()]
+        lines += ["", *failures] if failures else []
     return "\n".join(lines).rstrip() + "\n"
 
 
