@@ -52,6 +52,9 @@ def from_numpy(array: npt.NDArray[np.generic]) -> Array:
     """
 
 def isa() -> str: ...
+def compiler() -> str:
+    """Name and version of what built the module."""
+
 def available_isas() -> list[str]: ...
 def cuda_status() -> str: ...
 def num_threads() -> int: ...
@@ -59,6 +62,9 @@ def set_num_threads(n: int) -> None:
     """1 to 256; results do not depend on it."""
 
 def usable_cpus() -> int: ...
+def fma_peak(pieces: int, rounds: int) -> float:
+    """Work without memory on all threads, to be timed; returns its floating-point operations."""
+
 def memory_stats() -> dict[str, int]:
     """Bytes: `live`, `peak`, `cached`; and `arrays`, the number of live blocks."""
 

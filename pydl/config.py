@@ -46,6 +46,7 @@ def config() -> dict[str, str]:
         "python": f"{platform.python_version()} on {platform.machine()}",
         "numpy": np.__version__,
         "isa": f"{_native.isa()}{forced}, available: {' '.join(_native.available_isas())}",
+        "compiler": _native.compiler(),
         "threads": f"{_native.num_threads()} of {_native.usable_cpus()} usable CPUs",
         "cuda": _native.cuda_status(),
         "path": os.path.dirname(__file__),

@@ -1,28 +1,22 @@
 """Compares the recurrent layers of pydl with PyTorch's, with the same weights; needs torch.
 
-python tools/torch_recurrent.py check    # outputs and all gradients, every combination of options
-python tools/torch_recurrent.py speed    # time of a training step, both interleaved
+Outputs and all gradients, for every combination of options. Times: `python -m benchmarks`.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import itertools
-import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 import pydl
-import pydl.optim
 
 torch: Any = importlib.import_module("torch")  # no dependency, so the type checker lacks it
 TOLERANCE = 1e-5
-PAUSE = 0.02  # seconds, in which the threads of the other one go to sleep
 T, N, INPUTS, HIDDEN = 7, 5, 6, 19
 KINDS = ("RNN", "LSTM", "GRU")
 
@@ -76,7 +70,7 @@ def difference(theirs: Any, ours: Any, x: np.ndarray, states: list[np.ndarray]) 
     return max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in pairs)
 
 
-def check(_: argparse.Namespace) -> int:
+def check() -> int:
     """Prints the largest difference of each kind; returns the exit code."""
     rng, failed = np.random.default_rng(0), 0
     for kind in KINDS:
@@ -106,65 +100,5 @@ def check(_: argparse.Namespace) -> int:
     return int(failed)
 
 
-def training_step(library: Any, model: Any, x: Any) -> Callable[[], Any]:
-    """A training step; both libraries have the same names."""
-    optimizer = library.optim.Adam(model.parameters())
-
-    def step() -> None:
-        y, _ = model(x)
-        loss = y.square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def speed(options: argparse.Namespace) -> int:
-    """Prints both times; returns 1 where pydl is slower by the medians."""
-    torch.set_num_threads(options.threads)
-    pydl.set_num_threads(options.threads)
-    steps, batch, inputs, hidden = options.sizes
-    print(
-        f"sequence {steps}, batch {batch}, input {inputs}, hidden {hidden}; {options.threads} "
-        f"threads; torch {torch.__version__}, {pydl._native.isa()}; ms: median (minimum)"
-    )
-    slower = 0
-    x = np.random.default_rng(0).standard_normal((steps, batch, inputs), np.float32)
-    for kind in KINDS:
-        theirs, ours = both(kind, inputs, hidden)
-        work = {
-            "torch": training_step(torch, theirs, torch.tensor(x)),
-            "pydl": training_step(pydl, ours, pydl.tensor(x)),
-        }
-        times: dict[str, list[float]] = {name: [] for name in work}
-        for i in range(3 + options.repeats):  # the first three warm up
-            for name, step in work.items():
-                time.sleep(PAUSE)
-                began = time.perf_counter()
-                step()
-                if i >= 3:
-                    times[name].append(1e3 * (time.perf_counter() - began))
-        middle = {name: statistics.median(t) for name, t in times.items()}
-        least = {name: min(t) for name, t in times.items()}
-        print(f"{kind:4}", *(f"{n} {middle[n]:7.2f} ({least[n]:.2f})" for n in work), end="  ")
-        print(f"pydl / torch {middle['pydl'] / middle['torch']:.3f} by medians, "
-              f"{least['pydl'] / least['torch']:.3f} by minima")  # fmt: skip
-        slower |= middle["pydl"] > middle["torch"]
-    return int(slower)
-
-
-def main() -> int:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["check", "speed"])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=25)
-    parser.add_argument("--sizes", type=int, nargs=4, default=(64, 32, 128, 128),
-                        metavar=("T", "N", "I", "H"))  # fmt: skip
-    options = parser.parse_args()
-    return check(options) if options.what == "check" else speed(options)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check())

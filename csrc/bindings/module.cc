@@ -2,8 +2,19 @@
 #include <pybind11/stl.h>
 #include <stdlib.h>
 
+#include <vector>
+
 #include "bindings/checks.h"
+#include "core/args/machine.h"
 #include "core/parallel.h"
+
+#if defined(__clang__)
+#define PYDL_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define PYDL_COMPILER "gcc " __VERSION__
+#else
+#define PYDL_COMPILER "unknown"
+#endif
 
 namespace pydl {
 
@@ -36,13 +47,26 @@ void set_threads(int64_t n) {
   set_num_threads(static_cast<int>(n));
 }
 
+double fma_peak_of(int64_t pieces, int64_t rounds) {
+  if (pieces < 1 || pieces > 65536 || rounds < 1) {
+    throw py::value_error("fma_peak: expected pieces in [1, 65536] and rounds >= 1, got " +
+                          std::to_string(pieces) + " and " + std::to_string(rounds));
+  }
+  std::vector<float> out(static_cast<size_t>(pieces));
+  WithoutGil unlocked;
+  cpu_table().fma_peak({pieces, rounds, out.data()});
+  return 2.0 * static_cast<double>(pieces) * static_cast<double>(rounds) * kFmasPerRound;
+}
+
 void bind_machine(py::module_& m) {
   m.def("isa", isa_name);
+  m.def("compiler", [] { return PYDL_COMPILER; });
   m.def("available_isas", available_isas);
   m.def("cuda_status", [] { return "not built (PYDL_CUDA=OFF)"; });
   m.def("num_threads", num_threads);
   m.def("set_num_threads", set_threads, py::arg("n"));
   m.def("usable_cpus", usable_cpus);
+  m.def("fma_peak", fma_peak_of, py::arg("pieces"), py::arg("rounds"));
   m.def("memory_stats", memory_stats_dict);
   m.def("reset_peak_memory", reset_peak_memory);
   m.def("empty_cache", empty_cache);

@@ -56,7 +56,8 @@
   X(random, RandomArgs) \
   X(dropout, DropoutArgs) \
   X(dropout_backward, DropoutBackwardArgs) \
-  X(optim, OptimArgs)
+  X(optim, OptimArgs) \
+  X(fma_peak, FmaPeakArgs)
 
 // A function of the problem alone.
 #define PYDL_WORK_LIST(X) \

@@ -1,0 +1,1 @@
+"""Speed of pydl beside PyTorch, NumPy and JAX: `python -m benchmarks --help`; not in the wheel."""
