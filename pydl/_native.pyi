@@ -429,7 +429,7 @@ def col2im(
 def max_pool2d(
     x: Array,
     y: Array,
-    indices: Array,
+    indices: Array | None,
     kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: tuple[int, int],

@@ -77,14 +77,16 @@ void check_indices(const Call& call, const PoolArgs& a, const Array& indices, co
   if (a.H * a.W > kMaxExtent) call.wrong_value("planes of 2^31 or more elements have no indices");
 }
 
-void max_pool2d(const Array& x, const Array& y, const Array& indices, Pair kernel, Pair stride,
+void max_pool2d(const Array& x, const Array& y, Optional indices, Pair kernel, Pair stride,
                 Pair padding, Pair dilation) {
   Call call("max_pool2d");
   PoolArgs a = geometry(call, "x", x, "y", y, kernel, stride, padding, dilation);
-  check_indices(call, a, indices, "y", y);
   a.x = call.in<float>("x", x);
   a.y = call.out<float>("y", y);
-  a.indices = call.out<int32_t>("indices", indices);
+  if (indices != nullptr) {
+    check_indices(call, a, *indices, "y", y);
+    a.indices = call.out<int32_t>("indices", *indices);
+  }
   call.run(cpu_table().max_pool, a);
 }
 

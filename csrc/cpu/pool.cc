@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpu/pool_2x2.h"
 #include "cpu/pool_pieces.h"
 
 namespace pydl {
@@ -52,7 +53,7 @@ void max_one(const PoolArgs& a, const float* x, int64_t h0, int64_t ow, float* y
     }
   }
   y[ow] = best;
-  index[ow] = static_cast<int32_t>(where);
+  if (index != nullptr) index[ow] = static_cast<int32_t>(where);
 }
 
 // Outputs [cols.lo, cols.hi), all inside in W; kSide > 0 is a known KH = KW without dilation.
@@ -79,7 +80,7 @@ void max_span(const PoolArgs& a, const float* x, int64_t h0, Span kh, Span cols,
       }
     }
     store_tail(y + ow, best, n);
-    store_int(index + ow, offset + lane, static_cast<int32_t>(first), n);
+    if (index != nullptr) store_int(index + ow, offset + lane, static_cast<int32_t>(first), n);
   }
 }
 
@@ -96,7 +97,7 @@ void max_row(const PoolArgs& a, Span inner, int64_t plane, int64_t oh) {
   const int64_t h0 = oh * a.stride_h - a.pad_h, row = (plane * a.OH + oh) * a.OW;
   const float* x = a.x + plane * a.H * a.W;
   float* y = a.y + row;
-  int32_t* index = a.indices + row;
+  int32_t* index = a.indices == nullptr ? nullptr : a.indices + row;
   const Span kh = taps(h0, a.KH, a.dil_h, a.H);
   const bool exact = (a.KH * a.dil_h + 1) * a.W < (1 << 24);
   if (kh.lo == kh.hi || a.stride_w > 2 || !exact) inner = {0, 0};
@@ -113,6 +114,20 @@ void max_rows(const void* ctx, int64_t piece, void*) {
   }
 }
 
+template <bool kIndices>
+void max_rows_2x2(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  int64_t row = piece * job.per, oh = row % a.OH;
+  const float* plane = a.x + row / a.OH * a.H * a.W;
+  for (; row < end; ++row) {
+    max_row_2x2<kIndices>(a, plane, oh, (end - row) * a.OW, a.y + row * a.OW,
+                          a.indices + row * a.OW * kIndices);
+    if (++oh == a.OH) oh = 0, plane += a.H * a.W;
+  }
+}
+
 struct UnpoolJob {
   const UnpoolArgs* a;
   int64_t per;  // planes in a piece
@@ -126,6 +141,7 @@ void max_back_planes(const void* ctx, int64_t piece, void*) {
     const float* __restrict gy = a.x + plane * out;
     const int32_t* __restrict index = a.indices + plane * out;
     float* __restrict gx = a.y + plane * in;
+    if (spread_plane_2x2(a, gy, index, gx)) continue;
     memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
     for (int64_t i = 0; i < out; ++i) {
       if (index[i] >= 0 && index[i] < in) gx[index[i]] += gy[i];
@@ -258,7 +274,11 @@ void average_back_planes(const void* ctx, int64_t piece, void*) {
 
 }  // namespace
 
-void max_pool(const PoolArgs& a) { run_rows(a, inner_columns(a), a.stride_h * a.W, max_rows); }
+void max_pool(const PoolArgs& a) {
+  PieceFn rows = max_rows;
+  if (is_2x2(a)) rows = a.indices == nullptr ? max_rows_2x2<false> : max_rows_2x2<true>;
+  run_rows(a, inner_columns(a), a.stride_h * a.W, rows);
+}
 void max_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, max_back_planes); }
 void max_unpool(const UnpoolArgs& a) {
   const UnpoolJob job = {&a, max64(1, kPieceElements / max64(1, max64(a.in, a.out)))};

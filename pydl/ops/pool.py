@@ -60,17 +60,26 @@ def window(
 
 
 class MaxPool2d(Op):
-    """`indices` (int32) gets h * W + w of each winner, -1 where a window meets padding only."""
+    """`indices` (int32) gets h * W + w of each winner, -1 where a window meets padding only.
+
+    Where nobody asks for them, they are computed only for backward.
+    """
 
     kernel: Pair
     geometry: Geometry
-    indices: Tensor
+    size: Pair
+    indices: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         self.shape = x.shape
-        y = empty(self.indices.shape, dtype=x.dtype, device=x.device)
-        x.device.kernels.max_pool2d(x.data, y.data, self.indices.data, self.kernel, *self.geometry)
-        self.save(self.indices)
+        y = empty((*x.shape[:2], *self.size), dtype=x.dtype, device=x.device)
+        indices = self.indices
+        if indices is None and self._recording:
+            indices = empty(y.shape, dtype=dtypes.int32, device=x.device)
+        places = None if indices is None else indices.data
+        x.device.kernels.max_pool2d(x.data, y.data, places, self.kernel, *self.geometry)
+        if indices is not None:
+            self.save(indices)
         return y
 
     def backward(self, gy: Tensor) -> Tensor:
@@ -115,10 +124,12 @@ def _max_pool(
     x4 = pooled_images(name, dims, x)
     kernel, geometry = window(name, dims, kernel_size, stride, padding, dilation)
     size = geometry.out(name, x4.shape[2:], kernel, ceil_mode)
-    indices = empty((*x4.shape[:2], *size), dtype=dtypes.int32, device=x.device)
-    y = MaxPool2d.apply(x4, kernel=kernel, geometry=geometry, indices=indices)
+    indices = None
+    if return_indices:
+        indices = empty((*x4.shape[:2], *size), dtype=dtypes.int32, device=x.device)
+    y = MaxPool2d.apply(x4, kernel=kernel, geometry=geometry, size=size, indices=indices)
     y = like_input(y, x, dims)
-    if not return_indices:
+    if indices is None:
         return y
     return y, cast(like_input(indices, x, dims), dtypes.int64)
 

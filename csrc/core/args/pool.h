@@ -12,7 +12,8 @@ struct PoolArgs {
   int64_t divisor;                                         // average only; 0 = window size
   const float* x;                                          // forward: x; backward: gy
   float* y;          // forward: y; backward: gx (fully written)
-  int32_t* indices;  // max: h * W + w of the winner, first of equals, last NaN; in for backward
+  int32_t* indices;  // max: h * W + w of the winner, first of equals, last NaN, or null; in for
+                     // backward
 };
 
 // y (planes, out) = 0, then y[p, indices[p, i]] = x[p, i] in the order of i.

@@ -18,9 +18,11 @@ from .windows import Pair, pad, windows
 
 @quiet
 def max_pool2d(
-    x: A, y: A, indices: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+    x: A, y: A, indices: A | None, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
-    """indices: h * W + w of the winner: the first of equals, the last NaN; -1 for none."""
+    """indices: h * W + w of the winner: the first of equals, the last NaN; -1 for none. Or None."""
+    if indices is None:
+        indices = np.empty(y.shape, np.int32)
     (H, W), (SH, SW), (PH, PW), (DH, DW) = x.shape[-2:], stride, padding, dilation
     OH, OW = size = y.shape[-2], y.shape[-1]
     padded = pad(x, size, kernel, stride, padding, dilation)
