@@ -132,8 +132,7 @@ class Op:
     def apply(cls, *inputs: Tensor, **parameters: Any) -> Tensor:
         """Run the operation and, where a gradient is wanted, put it on the tape."""
         op = cls()
-        for key, value in parameters.items():
-            setattr(op, key, value)
+        op.__dict__.update(parameters)
         try:
             device = op.device = inputs[0].device
             wanted = False
@@ -149,8 +148,8 @@ class Op:
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
         if not wanted or not _mode.grad:
             return op.forward(*inputs)
-        op.needs = tuple(x.requires_grad for x in inputs)
-        op.parents = tuple((x.node or x) if x.requires_grad else None for x in inputs)
+        op.needs = tuple([x.requires_grad for x in inputs])
+        op.parents = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         op._recording = True
         y = op.forward(*inputs)
         op._recording = False
@@ -180,19 +179,18 @@ class Op:
                 f"{self.name}: backward a second time through a graph whose saved tensors were "
                 "freed; pass retain_graph=True to the first backward"
             )
-        return tuple(self._restore(*entry) for entry in self._saved)
+        return tuple([self._restore(*entry) for entry in self._saved])
 
     def _restore(self, data: RawArray, link: Any, version: list[int], count: int) -> Tensor:
-        from .tensor import Tensor
-
-        if version[0] != count or (isinstance(link, Tensor) and link.data is not data):
+        leaf = isinstance(link, tensors.Tensor)
+        if version[0] != count or (leaf and link.data is not data):
             raise RuntimeError(
                 f"{self.name}: a tensor saved for backward was changed in place "
                 f"(saved at version {count}, now {version[0]})"
             )
-        if isinstance(link, Tensor):
-            return link  # a leaf itself, so that its gradient finds it
-        t = Tensor(data, self.device)
+        if leaf:
+            return link  # type: ignore[no-any-return]  # itself, so that its gradient finds it
+        t = tensors.Tensor(data, self.device)
         t.version = version
         if link is not None:
             t.requires_grad = True
@@ -311,3 +309,6 @@ def _accumulated(known: Tensor | None, gradient: Tensor, taken: set[int]) -> Ten
         gradient = gradient.clone()
     taken.add(id(gradient.version))
     return gradient
+
+
+from . import tensor as tensors  # noqa: E402  (it names ops, which are written on Op)

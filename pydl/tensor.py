@@ -5,6 +5,7 @@ Nothing is computed here: methods are ops of pydl/ops (see methods.py).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,7 +37,10 @@ class Tensor(Methods):
         version: a counter of in-place changes, shared by all tensors over the same memory.
     """
 
-    __slots__ = ("__weakref__", "_grad", "data", "device", "node", "requires_grad", "version")
+    __slots__ = (
+        *("__weakref__", "_dtype", "_grad", "_shape"),
+        *("data", "device", "node", "requires_grad", "version"),
+    )
     __array_ufunc__ = None  # ndarray + tensor comes to Tensor.__radd__
 
     data: RawArray
@@ -49,6 +53,8 @@ class Tensor(Methods):
     def __init__(self, data: RawArray, device: Device) -> None:
         self.data = data
         self.device = device
+        self._shape: Shape = data.shape  # kept, as they are asked for all the time
+        self._dtype = device.dtype_of(data)
         self._grad = [None]
         self.node = None
         self.requires_grad = False
@@ -59,21 +65,21 @@ class Tensor(Methods):
     @property
     def shape(self) -> Shape:
         """Its dimensions."""
-        return self.data.shape  # type: ignore[no-any-return]
+        return self._shape
 
     @property
     def dtype(self) -> DType:
         """Its element type."""
-        return self.device.dtype_of(self.data)
+        return self._dtype
 
     @property
     def ndim(self) -> int_type:
         """The number of dimensions."""
-        return len(self.data.shape)
+        return len(self._shape)
 
     def dim(self) -> int_type:
         """The number of dimensions."""
-        return len(self.data.shape)
+        return len(self._shape)
 
     def size(self, dim: int_type | None = None) -> Any:
         """The shape, or the length of one dimension."""
@@ -81,10 +87,7 @@ class Tensor(Methods):
 
     def numel(self) -> int_type:
         """The number of elements."""
-        n = 1
-        for length in self.shape:
-            n *= length
-        return n
+        return math.prod(self._shape)
 
     @property
     def grad(self) -> Tensor | None:

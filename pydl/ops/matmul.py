@@ -357,6 +357,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if bias.shape not in ((), (1,)):
             raise ValueError(f"linear: bias {bias.shape} does not fit weight {weight.shape}")
         bias = expand(bias, weight.shape[:1])
-    inputs = (_flat(x), weight) if bias is None else (_flat(x), weight, bias)
-    y = Gemm.apply(*inputs, trans_b=True)
-    return reshape(y, (*x.shape[:-1], weight.shape[0]))
+    rows = x if x.ndim == 2 else _flat(x)
+    y = Gemm.apply(*((rows, weight) if bias is None else (rows, weight, bias)), trans_b=True)
+    return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], weight.shape[0]))
