@@ -115,7 +115,8 @@ class NativeDevice(Device):
         Raises:
             TypeError: float64, which exists on the numpy device only.
         """
-        self._check(dtype)
+        if dtype is dtypes.float64:
+            self._check(dtype)
         return self.kernels.empty(shape, dtype.code)
 
     def from_numpy(self, array: np.ndarray[Any, Any]) -> RawArray:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 _sequence = itertools.count()
+_Tensor: Any = None  # the class, which tensor.py, as it is built on this file, puts here
 
 
 class _Mode(threading.local):
@@ -98,8 +99,8 @@ class Op:
     def apply(cls, *inputs: Tensor, **parameters: Any) -> Tensor:
         """Run the operation and, where a gradient is wanted, put it on the tape."""
         op = cls()
-        for key, value in parameters.items():
-            setattr(op, key, value)
+        op.__dict__.update(parameters)
+        wanted = False
         try:
             device = op.device = inputs[0].device
             for x in inputs:
@@ -108,13 +109,14 @@ class Op:
                         f"{cls.name}: tensors are on different devices, "
                         f"{' and '.join(t.device.name for t in inputs)}"
                     )
+                wanted = wanted or x.requires_grad
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
-        if not _mode.grad or not any(x.requires_grad for x in inputs):
+        if not wanted or not _mode.grad:
             return op.forward(*inputs)
-        op.needs = tuple(x.requires_grad for x in inputs)
-        op.parents = tuple((x.node or x) if x.requires_grad else None for x in inputs)
+        op.needs = tuple([x.requires_grad for x in inputs])  # a list is quicker than a generator
+        op.parents = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         op._recording = True
         y = op.forward(*inputs)
         op._recording = False
@@ -144,19 +146,17 @@ class Op:
                 f"{self.name}: backward a second time through a graph whose saved tensors were "
                 "freed; pass retain_graph=True to the first backward"
             )
-        return tuple(self._restore(*entry) for entry in self._saved)
+        return tuple([self._restore(*entry) for entry in self._saved])
 
     def _restore(self, data: RawArray, link: Any, version: list[int], count: int) -> Tensor:
-        from .tensor import Tensor
-
-        if version[0] != count or (isinstance(link, Tensor) and link.data is not data):
+        if version[0] != count or (isinstance(link, _Tensor) and link.data is not data):
             raise RuntimeError(
                 f"{self.name}: a tensor saved for backward was changed in place "
                 f"(saved at version {count}, now {version[0]})"
             )
-        if isinstance(link, Tensor):
-            return link  # a leaf itself, so that its gradient finds it
-        t = Tensor(data, self.device)
+        if isinstance(link, _Tensor):
+            return link  # type: ignore[no-any-return]  # a leaf itself: its gradient finds it
+        t: Tensor = _Tensor(data, self.device)
         t.version = version
         if link is not None:
             t.requires_grad = True
@@ -196,9 +196,7 @@ def backward(
     found: dict[int, Tensor] = {}
     taken = {id(g.version) for g in gradients}  # memory that another `.grad` or the caller holds
 
-    def push(target: Op | Tensor | None, gradient: Tensor | None) -> None:
-        if target is None or gradient is None:
-            return
+    def push(target: Op | Tensor, gradient: Tensor) -> None:
         known = pending.get(target)
         if known is not None:
             pending[target] = known + gradient
@@ -207,7 +205,9 @@ def backward(
         if isinstance(target, Op):
             heapq.heappush(heap, (-target.seq, target))
 
-    with set_grad_enabled(create_graph):
+    before = _mode.grad
+    _mode.grad = create_graph
+    try:
         for start, gradient in zip(starts, gradients, strict=True):
             push(start, gradient)
         while heap:
@@ -226,7 +226,8 @@ def backward(
             if not isinstance(results, tuple):
                 results = (results,)
             for parent, result in zip(op.parents, results, strict=True):
-                push(parent, result)
+                if parent is not None and result is not None:
+                    push(parent, result)
             if not retain_graph:
                 op.release()
         for leaf, gradient in pending.items():  # only leaves are left
@@ -234,6 +235,8 @@ def backward(
                 leaf.grad = _accumulated(leaf.grad, gradient, taken)  # type: ignore[union-attr]
             else:
                 found[id(leaf)] = gradient
+    finally:
+        _mode.grad = before
     return found
 
 

@@ -81,10 +81,7 @@ class Tensor(Methods):
 
     def numel(self) -> int_type:
         """The number of elements."""
-        n = 1
-        for length in self.shape:
-            n *= length
-        return n
+        return self.data.size  # type: ignore[no-any-return]
 
     @property
     def grad(self) -> Tensor | None:
@@ -522,6 +519,8 @@ class Tensor(Methods):
             raise ValueError(f"mT: expected matrices, got shape {self.shape}")
         return self if self.ndim == 0 else ops.transpose(self, -2, -1)
 
+
+tape._Tensor = Tensor
 
 # Names that Tensor's own methods shadow inside the class.
 bool_type = bool

@@ -173,8 +173,9 @@ def empty(
     Derivative: none.
     Source: numpy.empty.
     """
-    where = find_device(device)
-    t = Tensor(where.empty(_spread(shape), dtype), where)
+    where = device if isinstance(device, Device) else find_device(device)
+    one = len(shape) == 1 and type(shape[0]) is tuple  # what ops say: nothing to spread
+    t = Tensor(where.empty(shape[0] if one else _spread(shape), dtype), where)
     return t.requires_grad_() if requires_grad else t
 
 

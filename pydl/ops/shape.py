@@ -96,13 +96,16 @@ def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
     Derivative: twice.
     Source: numpy.reshape.
     """
-    shape = tuple(int(n) for n in shape)
-    known = math.prod(n for n in shape if n != -1)
-    if shape.count(-1) == 1 and known > 0 and x.numel() % known == 0:
-        shape = tuple(x.numel() // known if n == -1 else n for n in shape)
-    elif known != x.numel() or min(shape, default=0) < 0:
-        raise ValueError(f"reshape: {x.shape} has {x.numel()} elements, cannot become {shape}")
-    return x if shape == x.shape else Reshape.apply(x, shape=shape)
+    shape = tuple([int(n) for n in shape])
+    have, size = x.shape, x.numel()
+    if shape == have:
+        return x
+    known = math.prod([n for n in shape if n != -1])
+    if shape.count(-1) == 1 and known > 0 and size % known == 0:
+        shape = tuple([size // known if n == -1 else n for n in shape])
+    elif known != size or min(shape, default=0) < 0:
+        raise ValueError(f"reshape: {have} has {size} elements, cannot become {shape}")
+    return x if shape == have else Reshape.apply(x, shape=shape)
 
 
 @method
@@ -241,7 +244,8 @@ class Permute(Op):
 
     def forward(self, x: Tensor) -> Tensor:
         strides = row_major(x.shape)
-        shape = tuple(x.shape[d] for d in self.dims)
+        have = x.shape
+        shape = tuple([have[d] for d in self.dims])
         return strided(x, shape, [strides[d] for d in self.dims])
 
     def backward(self, gy: Tensor) -> Tensor:
@@ -265,12 +269,14 @@ def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     Derivative: twice.
     Source: numpy.transpose.
     """
-    order = tuple(normal_dim("permute", int(d), x.ndim) for d in dims)
-    if sorted(order) != list(range(x.ndim)):
-        raise ValueError(f"permute: {tuple(dims)} is no permutation of {x.ndim} dimensions")
-    moved = [d for d in order if x.shape[d] != 1]
+    have = x.shape
+    ndim = len(have)
+    order = tuple([normal_dim("permute", int(d), ndim) for d in dims])
+    if sorted(order) != list(range(ndim)):
+        raise ValueError(f"permute: {tuple(dims)} is no permutation of {ndim} dimensions")
+    moved = [d for d in order if have[d] != 1]
     if moved == sorted(moved):  # nothing but lengths of 1 change place
-        return reshape(x, tuple(x.shape[d] for d in order))
+        return reshape(x, tuple([have[d] for d in order]))
     return Permute.apply(x, dims=order)
 
 
