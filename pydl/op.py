@@ -230,9 +230,7 @@ def backward(
     found: dict[int, Tensor] = {}
     taken = {id(g.version) for g in gradients}  # memory that another `.grad` or the caller holds
 
-    def push(target: Op | Tensor | None, gradient: Tensor | None) -> None:
-        if target is None or gradient is None:
-            return
+    def push(target: Op | Tensor, gradient: Tensor) -> None:
         known = pending.get(target)
         if known is not None:
             pending[target] = known + gradient
@@ -260,7 +258,8 @@ def backward(
             if not isinstance(results, tuple):
                 results = (results,)
             for parent, result in zip(op.parents, results, strict=True):
-                push(parent, result)
+                if parent is not None and result is not None:
+                    push(parent, result)
             if not retain_graph:
                 op.release()
         for leaf, gradient in pending.items():  # only leaves are left

@@ -64,7 +64,7 @@ void cross_entropy_backward(const Array& gy, const Array& x, const Array& target
   a.gx = call.out<float>("gx", gx);
   const Sizes s = sizes_of(call, x, target);
   if (weight != nullptr) call.shape("weight", *weight, {s.C});
-  call.same_shape("gy", gy, "target", target);
+  if (!gy.shape.empty()) call.same_shape("gy", gy, "target", target);
   call.same_shape("lse", lse, "target", target);
   call.same_shape("gx", gx, "x", x);
   check_smoothing(call, smoothing);
@@ -74,6 +74,7 @@ void cross_entropy_backward(const Array& gy, const Array& x, const Array& target
   a.S = s.S;
   a.ignore_index = ignore_index;
   a.smoothing = static_cast<float>(smoothing);
+  a.gy_step = gy.shape.empty() ? 0 : 1;
   call.run(cpu_table().cross_entropy_backward, a);
 }
 

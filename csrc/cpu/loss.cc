@@ -97,7 +97,8 @@ Factors factors(const CrossEntropyBackwardArgs& a, float w_sum, int64_t at) {
   if (t < 0 || t >= a.C) return {NAN, NAN, 0.0f};
   const float each = a.smoothing / static_cast<float>(a.C);
   const float hit = (1.0f - a.smoothing) * weight_of(a.weight, t);
-  return {a.gy[at] * (hit + each * w_sum), a.gy[at] * each, a.gy[at] * hit};
+  const float gy = a.gy[at * a.gy_step];
+  return {gy * (hit + each * w_sum), gy * each, gy * hit};
 }
 
 // Lanes whose p is 0 are ignored predictions: exactly 0, whatever x holds.

@@ -19,12 +19,13 @@ def need_floating(name: str, **tensors: Tensor | None) -> None:
     for what, t in tensors.items():
         if t is None:
             continue
-        if t.dtype not in (float32, float64):
-            raise TypeError(f"{name}: {what} is {t.dtype.name}, expected float32; use .float()")
+        found = t.dtype
+        if found is not float32 and found is not float64:
+            raise TypeError(f"{name}: {what} is {found.name}, expected float32; use .float()")
         if first is None:
-            first, dtype = what, t.dtype
-        elif t.dtype is not dtype:
-            raise TypeError(f"{name}: {what} is {t.dtype.name}, but {first} is {dtype.name}")
+            first, dtype = what, found
+        elif found is not dtype:
+            raise TypeError(f"{name}: {what} is {found.name}, but {first} is {dtype.name}")
 
 
 def together(name: str, **tensors: Tensor) -> list[Tensor]:

@@ -56,8 +56,10 @@ class Unary(Op):
             if dtype.is_floating or not self.promotes:
                 check_dtype(self.name, dtype, FLOATS)
             x = cast(x, dtypes.float32)
-        y = empty(x.shape, dtype=x.dtype, device=x.device)
-        getattr(x.device.kernels, self.name)(x.data, y.data, self.p0, self.p1)
+            dtype = dtypes.float32
+        device = x.device
+        y = empty(x.shape, dtype=dtype, device=device)
+        getattr(device.kernels, self.name)(x.data, y.data, self.p0, self.p1)
         if self.saves == "x":
             self.save(x)
         else:
@@ -115,7 +117,7 @@ def broadcast_shapes(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         ValueError: two of them do not go together; names the op and the shapes.
     """
     first = shapes[0]
-    if all(shape == first for shape in shapes):
+    if shapes.count(first) == len(shapes):
         return first
     out = [1] * max(len(shape) for shape in shapes)
     for shape in shapes:

@@ -163,12 +163,16 @@ class LayerNorm(Op):
 
 def _placed(affine: Sequence[Tensor], given: tuple[bool, bool]) -> list[Tensor | None]:
     """Weight and bias out of those that are given."""
+    if given == (True, True):
+        return [*affine]
     rest = iter(affine)
     return [next(rest) if there else None for there in given]
 
 
 def _chosen(gradients: Three, given: tuple[bool, bool]) -> tuple[Tensor | None, ...]:
     """The gradients of x and of what is given."""
+    if given == (True, True):
+        return gradients
     gx, *affine = gradients
     return (gx, *(g for g, there in zip(affine, given, strict=True) if there))
 

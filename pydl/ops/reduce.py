@@ -7,6 +7,7 @@ are reduced one block after the other. What is largest: extreme.py; moments, nor
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ def normal_dims(name: str, dims: Dims, ndim: int) -> tuple[int, ...]:
     """
     if dims is None:
         return tuple(range(ndim))
+    if isinstance(dims, int) and ndim > 0:
+        return (normal_dim(name, dims, ndim),)
     wanted = (dims,) if isinstance(dims, int) else tuple(dims)
     out = sorted(normal_dim(name, d, builtins.max(ndim, 1)) for d in wanted)
     if len(set(out)) != len(out):
@@ -50,11 +53,12 @@ def normal_dims(name: str, dims: Dims, ndim: int) -> tuple[int, ...]:
 def without(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:
     """The shape after a reduction."""
     if keepdim:
-        return tuple(1 if i in dims else n for i, n in enumerate(shape))
-    return tuple(n for i, n in enumerate(shape) if i not in dims)
+        return tuple([1 if i in dims else n for i, n in enumerate(shape)])
+    return tuple([n for i, n in enumerate(shape) if i not in dims])
 
 
-def blocks(shape: Shape, dims: Sequence[int]) -> list[tuple[int, int, int]]:
+@functools.lru_cache
+def blocks(shape: Shape, dims: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
     """(outer, n, inner) of each run of neighbouring dimensions, last run first.
 
     Dimensions of length 1 between two of them do not separate a run. No dimensions: one run of 1.
@@ -75,14 +79,14 @@ def blocks(shape: Shape, dims: Sequence[int]) -> list[tuple[int, int, int]]:
             inner, outer, n = inner * sizes[i], 1, None
     if n is not None or not out:
         out.append((1, 1 if n is None else n, inner))
-    return out
+    return tuple(out)
 
 
 def reduced(
     kernel: str, x: Tensor, dims: Sequence[int], out_shape: Shape, dtype: DType, **extra: Any
 ) -> Tensor:
     """Run a reduction kernel over every block; `extra` goes to the last."""
-    todo = blocks(x.shape, dims)
+    todo = blocks(x.shape, tuple(dims))
     run = getattr(x.device.kernels, kernel)
     for i, (outer, n, inner) in enumerate(todo):
         last = i == len(todo) - 1
@@ -112,8 +116,9 @@ class Sum(Op):
 
     def forward(self, x: Tensor) -> Tensor:
         self.shape = x.shape
-        dtype = x.dtype if x.dtype.is_floating else dtypes.int64
-        out_shape = without(x.shape, self.dims, self.keepdim)
+        dtype = x.dtype
+        dtype = dtype if dtype.is_floating else dtypes.int64
+        out_shape = without(self.shape, self.dims, self.keepdim)
         return reduced("reduce_sum", x, self.dims, out_shape, dtype, scale=self.scale)
 
     def backward(self, gy: Tensor) -> Tensor:

@@ -20,11 +20,12 @@ struct CrossEntropyArgs {
   float* lse;
 };
 
-// gx[n, c, s] = gy[n, s] * d loss[n, s] / d x[n, c, s].
+// gx[n, c, s] = gy[n, s] * d loss[n, s] / d x[n, c, s]. With gy_step 0 there is one gy for all.
 struct CrossEntropyBackwardArgs {
   int64_t N, C, S;
   int64_t ignore_index;
   float smoothing;
+  int64_t gy_step;
   const float* gy;
   const float* x;
   const int64_t* target;

@@ -66,7 +66,7 @@ def cross_entropy_backward(
 ) -> None:
     """gx_c = gy * (w_t * (1 - e) * (p_c - [c = t]) + e/C * (p_c * sum_k w_k - w_c)).
 
-    p = softmax(x), e the smoothing.
+    p = softmax(x), e the smoothing; gy may be one number for all.
     """
     x = _channels(x)
     N, C, S = x.shape
@@ -77,4 +77,5 @@ def cross_entropy_backward(
     g = w[t] * (1 - smoothing) * (p - hit)
     if smoothing:
         g = g + smoothing / max(C, 1) * (p * w.sum() - w[:, None])
-    gx[...] = np.where(ignored, 0, widen(gy).reshape(N, 1, S) * g).reshape(gx.shape)
+    each = widen(gy) if gy.ndim == 0 else widen(gy).reshape(N, 1, S)
+    gx[...] = np.where(ignored, 0, each * g).reshape(gx.shape)
