@@ -115,7 +115,8 @@ SPECIAL = np.array(
      0.99999994, 1.0000001, 5.0, -9.0, 13.0, 1e10, -1e10, 1e20, -1e20, 1e-20],
     np.float32,
 )  # fmt: skip
-KERNEL_OF = {"gelu[tanh]": "gelu_tanh", "clamp": "clip", "selu": "elu", "relu6": "hardtanh"}
+KERNEL_OF = {"gelu[tanh]": "gelu_tanh", "clamp": "clip", "clamp_min": "clip", "clamp_max": "clip",
+             "selu": "elu", "relu6": "hardtanh"}  # fmt: skip
 PARAMETERS = {
     "clip": (-0.5, 0.9), "leaky_relu": (0.1,), "elu": (1.5, 1.25), "softplus": (2.0, 3.5),
     "celu": (1.5,), "hardtanh": (-0.5, 0.9), "hardshrink": (0.5,), "softshrink": (0.5,),
