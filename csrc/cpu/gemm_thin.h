@@ -16,11 +16,13 @@ constexpr int64_t kThinCopy = 128 * 1024;      // floats of A copied to the scra
 
 // Accumulators of one step: rows times columns (dots) or times vectors.
 #if defined(PYDL_ISA_AVX512)
-constexpr int kDotColumns[5] = {0, 8, 8, 4, 4};
-constexpr int kRowVecs[5] = {0, 8, 8, 4, 4};
+constexpr int64_t kMostRows = 6;
+constexpr int kDotColumns[] = {0, 8, 8, 4, 4, 4, 4};
+constexpr int kRowVecs[] = {0, 16, 8, 4, 4, 4, 4};
 #else
-constexpr int kDotColumns[5] = {0, 8, 4, 2, 2};
-constexpr int kRowVecs[5] = {0, 8, 4, 2, 2};
+constexpr int64_t kMostRows = 4;
+constexpr int kDotColumns[] = {0, 8, 4, 2, 2};
+constexpr int kRowVecs[] = {0, 8, 4, 2, 2};
 #endif
 constexpr int64_t kDotPitch = 8;  // of the sums of a step of dots
 
@@ -38,13 +40,16 @@ inline bool is_thin(const Problem& p) {
   return (along_k(p) && p.ak == 1) || p.g.m * p.g.k <= kThinCopy;
 }
 
+// Columns that stay in L1 for all rows.
+inline int64_t column_step(bool dots) { return dots ? kDotColumns[1] : kRowVecs[1] * kWidth; }
+
 inline Thin make_thin(const Problem& p) {
   const GemmArgs& g = p.g;
   Thin x = {p, along_k(p), 1, g.n, 1};
   // A number of B takes as long to arrive as some eight products take.
   const double column = 2.0 * static_cast<double>(g.k) * static_cast<double>(max64(g.m, 8));
   const double all = column * static_cast<double>(g.n);
-  const int64_t unit = x.dots ? 8 : 8 * kWidth;
+  const int64_t unit = column_step(x.dots);
   const int64_t want = all < 64.0 * kPieceFlops ? static_cast<int64_t>(all / kPieceFlops) : 64;
   x.cols = ceil_div(ceil_div(g.n, max64(1, want)), unit) * unit;
   x.parts = ceil_div(g.n, x.cols);
@@ -85,26 +90,26 @@ template <int R, int L>
 void dot_tile(int64_t k, const float* a, int64_t ai, const float* const* b, float* sums,
               int64_t pitch) {
   Vec acc[R][L];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int l = 0; l < L; ++l) acc[r][l] = set1(0.0f);
   }
   const auto step = [&](int64_t at, auto load_at) __attribute__((always_inline)) {
     Vec av[R];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r) av[r] = load_at(a + r * ai + at);
 #pragma GCC unroll 8
     for (int l = 0; l < L; ++l) {
       const Vec bv = load_at(b[l] + at);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
       for (int r = 0; r < R; ++r) acc[r][l] = fma(av[r], bv, acc[r][l]);
     }
   };
   const int64_t whole = k / kWidth * kWidth;
   for (int64_t at = 0; at < whole; at += kWidth) step(at, [](const float* x) { return load(x); });
   if (whole < k) step(whole, [=](const float* x) { return load_n(x, k - whole); });
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int l = 0; l < L; ++l) sums[r * pitch + l] = reduce_add(acc[r][l]);
@@ -127,27 +132,27 @@ void dot_rows(const Thin& x, const float* a, int64_t ai, const float* b, float* 
 // R rows of A times V vectors of columns, the last of n lanes.
 template <int R, int V>
 void row_tile(const Problem& p, const float* a, const float* b, int64_t n, float* sums) {
+  const int64_t depth = p.g.k, ai = p.ai, ak = p.ak, bk = p.bk;
   Vec acc[R][V];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) acc[r][v] = set1(0.0f);
   }
-  for (int64_t k = 0; k < p.g.k; ++k) {
+  for (int64_t k = 0; k < depth; ++k, a += ak, b += bk) {
     Vec av[R];
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) av[r] = set1(a[r * p.ai + k * p.ak]);
-#pragma GCC unroll 8
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) av[r] = set1(a[r * ai]);
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) {
-      const float* from = b + k * p.bk + v * kWidth;
-      const Vec bv = v < V - 1 ? load(from) : load_tail(from, n);
-#pragma GCC unroll 4
+      const Vec bv = V > 1 ? load(b + v * kWidth) : load_tail(b, n);
+#pragma GCC unroll 6
       for (int r = 0; r < R; ++r) acc[r][v] = fma(av[r], bv, acc[r][v]);
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) store(sums + (r * V + v) * kWidth, acc[r][v]);
   }
 }
@@ -165,33 +170,38 @@ void row_vectors(const Thin& x, const float* a, const float* b, float* c, int64_
   if constexpr (V > 1) row_vectors<R, V / 2>(x, a, b, c, i, j, end);
 }
 
+// 1 <= rows <= R
 template <int R>
-void multiply_rows(const Thin& x, const float* a, int64_t ai, const float* b, float* c, int64_t i,
-                   int64_t j, int64_t end) {
+void multiply_rows(int64_t rows, const Thin& x, const float* a, int64_t ai, const float* b,
+                   float* c, int64_t i, int64_t j, int64_t end) {
+  if constexpr (R > 1) {
+    if (rows < R) return multiply_rows<R - 1>(rows, x, a, ai, b, c, i, j, end);
+  }
   if (x.dots) return dot_rows<R>(x, a, ai, b, c, i, j, end);
   row_vectors<R, kRowVecs[R]>(x, a, b, c, i, j, end);
 }
 
 inline void multiply_columns(const Thin& x, int64_t part, float* scratch) {
   const GemmArgs& g = x.p.g;
-  const int64_t batch = part / x.parts, j = part % x.parts * x.cols;
+  const int64_t batch = part / x.parts;
+  int64_t j = part % x.parts * x.cols;
   const int64_t end = min64(g.n, j + x.cols);
   const float* a = g.a + batch * g.a_batch;
   const float* b = g.b + batch * g.b_batch;
   float* c = g.c + batch * g.c_batch;
   int64_t ai = x.p.ai;
-  if (x.dots && x.p.ak != 1) {  // a few rows, and k of them: made contiguous along k
-    for (int64_t i = 0; i < g.m; ++i) {
-      for (int64_t k = 0; k < g.k; ++k) scratch[i * g.k + k] = a[i * ai + k * x.p.ak];
-    }
+  if (x.dots && x.p.ak != 1) {  // a row is made contiguous along k
+    ai = ceil_div(g.k, kWidth) * kWidth;
+    pack_panel(a, x.p.ak, 1, g.k, g.m, ai, scratch);
     a = scratch;
-    ai = g.k;
   }
-  int64_t i = 0;
-  for (; i + 4 <= g.m; i += 4) multiply_rows<4>(x, a, ai, b, c, i, j, end);
-  if (g.m - i == 3) multiply_rows<3>(x, a, ai, b, c, i, j, end);
-  if (g.m - i == 2) multiply_rows<2>(x, a, ai, b, c, i, j, end);
-  if (g.m - i == 1) multiply_rows<1>(x, a, ai, b, c, i, j, end);
+  const int64_t groups = ceil_div(g.m, kMostRows), step = column_step(x.dots);
+  for (; j < end; j += step) {
+    for (int64_t q = 0; q < groups; ++q) {
+      const int64_t i = part_begin(g.m, groups, q), rows = part_begin(g.m, groups, q + 1) - i;
+      multiply_rows<kMostRows>(rows, x, a, ai, b, c, i, j, min64(end, j + step));
+    }
+  }
 }
 
 inline void multiply_thin_pieces(const void* ctx, int64_t piece, void* scratch) {
