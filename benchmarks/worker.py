@@ -41,8 +41,9 @@ class Server:
     """The worker's side: what it does with each message."""
 
     def __init__(self, side: str, threads: int) -> None:
-        if threads == 1 and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        # JAX takes every CPU that it may use, whatever it is told.
+        if (threads == 1 or side == "jax") and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
         self.library: Library = library(side, threads)
         self.run: Run | None = None
         self.calls = 1
