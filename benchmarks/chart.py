@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .report import origin
 from .results import Report, Result, Spread
 
 FASTER, SLOWER, INK, GRID = "#2a7f62", "#c8553d", "#333333", "#dddddd"
@@ -62,13 +63,9 @@ def ratio_chart(family: str, rows: Sequence[tuple[Result, Spread]], below: str) 
 
 def caption(report: Report) -> str:
     """What the numbers belong to, in a line."""
-    h = report.header
-    versions = h.get("versions", {})
+    versions = report.header.get("versions", {})
     others = " ".join(f"{k} {versions[k]}" for k in ("torch", "numpy") if k in versions)
-    return (
-        f"{h.get('cpu')}, {h.get('isa')}, {h.get('threads')} threads; {others}; "
-        f"commit {h.get('commit')}, {str(h.get('date'))[:10]}; lines: quartiles of the repeats"
-    )
+    return f"{origin(report)}; {others}; lines: quartiles of the repeats"
 
 
 def save_charts(report: Report, folder: Path) -> list[Path]:

@@ -109,19 +109,18 @@ class Server:
 
 
 def serve(side: str, threads: int, connection: Connection) -> None:
-    """Answer messages (method, arguments) until there are no more."""
+    """Answer messages (method, arguments) until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the run
     server: Server | None = None
-    while True:
-        try:
+    with contextlib.suppress(EOFError, OSError):
+        while True:
             method, arguments = connection.recv()
-        except EOFError:
-            return
-        try:
-            server = server or Server(side, threads)
-            connection.send((True, getattr(server, method)(*arguments)))
-        except Exception:
-            connection.send((False, traceback.format_exc()))
+            try:
+                server = server or Server(side, threads)
+                answer = True, getattr(server, method)(*arguments)
+            except Exception:
+                answer = False, traceback.format_exc()
+            connection.send(answer)
 
 
 class Worker:
