@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .report import origin
 from .results import Report, Result, Spread
 
 FASTER, SLOWER, INK, GRID = "#2a7f62", "#c8553d", "#333333", "#dddddd"
@@ -42,19 +43,15 @@ def ratio_chart(family: str, rows: Sequence[tuple[Result, Spread]], below: str) 
         colour = FASTER if s.median >= 1 else SLOWER
         ax.barh(i, s.median - 1, left=1, height=0.66, color=colour)
         ax.plot([s.q1, s.q3], [i, i], color=INK, linewidth=1.1, solid_capstyle="butt")
-        end = max(s.q3, 1) if s.median >= 1 else min(s.q1, 1)
-        place = (5, "left") if s.median >= 1 else (-5, "right")
         ax.annotate(
-            f"{s.median:.2f}  {r.rival}", (end, i), (place[0], 0), textcoords="offset points",
-            ha=place[1], va="center", fontsize=7.5, color=INK,
+            f"{s.median:.2f}  {r.rival}", (max(s.q3, 1), i), (5, 0), textcoords="offset points",
+            va="center", fontsize=7.5, color=INK,
         )  # fmt: skip
-    low, high = min(s.q1 for _, s in rows), max(s.q3 for _, s in rows)
-    span = max(high, 1.0) / min(low, 1.0)
-    ax.set_xscale("log")  # room for the labels on either side, in proportion to the whole span
-    room = max(span**0.22, 1.25)
-    ax.set_xlim(min(low, 1.0) / (room if low < 1 else 1.03), max(high, 1.0) * room)
+    low, high = min(1.0, *(s.q1 for _, s in rows)), max(1.0, *(s.q3 for _, s in rows))
+    ax.set_xscale("log")
+    ax.set_xlim(low / 1.03, high * max((high / low) ** 0.25, 1.3))  # room for the longest label
     ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+    ax.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     ax.grid(axis="x", color=GRID, linewidth=0.7)
     ax.set_axisbelow(True)
@@ -66,13 +63,9 @@ def ratio_chart(family: str, rows: Sequence[tuple[Result, Spread]], below: str) 
 
 def caption(report: Report) -> str:
     """What the numbers belong to, in a line."""
-    h = report.header
-    versions = h.get("versions", {})
+    versions = report.header.get("versions", {})
     others = " ".join(f"{k} {versions[k]}" for k in ("torch", "numpy") if k in versions)
-    return (
-        f"{h.get('cpu')}, {h.get('isa')}, {h.get('threads')} threads; {others}; "
-        f"commit {h.get('commit')}, {str(h.get('date'))[:10]}; lines: quartiles of the repeats"
-    )
+    return f"{origin(report)}; {others}; lines: quartiles of the repeats"
 
 
 def save_charts(report: Report, folder: Path) -> list[Path]:

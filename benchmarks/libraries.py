@@ -119,6 +119,4 @@ def environment(threads: int) -> dict[str, str]:
     found = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     names = ("PYDL", "OMP", "OPENBLAS", "MKL")
     found |= {f"{name}_NUM_THREADS": str(threads) for name in names}
-    if threads == 1:
-        found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return found

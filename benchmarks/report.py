@@ -72,6 +72,13 @@ def means(results: Sequence[Result]) -> list[str]:
     return lines
 
 
+def origin(report: Report) -> str:
+    """Machine, threads and commit, in a line."""
+    h = report.header
+    date = str(h.get("date"))[:10]
+    return f"{h.get('cpu')}, {h.get('isa')}, {h.get('threads')} threads; {h.get('commit')}, {date}"
+
+
 def heading(report: Report) -> list[str]:
     """Where and how it was measured."""
     h = report.header
@@ -128,7 +135,8 @@ def comparison(new: Report, old: Report) -> str:
             [r.name, amount(a, r.unit), amount(b, r.unit), f"{b.median / a.median:.2f}",
              mark(a, b, larger="-"), *map(times, ratios), better]
         )  # fmt: skip
-    return "\n".join(table(rows)) + "\n"
+    heads = [f"- {what}: {origin(r)}" for what, r in (("old", old), ("new", new))]
+    return "\n".join([*heads, "", *table(rows)]) + "\n"
 
 
 def mark(old: Spread | None, new: Spread | None, larger: str) -> str:

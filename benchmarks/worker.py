@@ -41,8 +41,9 @@ class Server:
     """The worker's side: what it does with each message."""
 
     def __init__(self, side: str, threads: int) -> None:
-        if threads == 1 and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        # JAX takes every CPU that it may use, whatever it is told.
+        if (threads == 1 or side == "jax") and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
         self.library: Library = library(side, threads)
         self.run: Run | None = None
         self.calls = 1
@@ -108,19 +109,18 @@ class Server:
 
 
 def serve(side: str, threads: int, connection: Connection) -> None:
-    """Answer messages (method, arguments) until there are no more."""
+    """Answer messages (method, arguments) until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the run
     server: Server | None = None
-    while True:
-        try:
+    with contextlib.suppress(EOFError, OSError):
+        while True:
             method, arguments = connection.recv()
-        except EOFError:
-            return
-        try:
-            server = server or Server(side, threads)
-            connection.send((True, getattr(server, method)(*arguments)))
-        except Exception:
-            connection.send((False, traceback.format_exc()))
+            try:
+                server = server or Server(side, threads)
+                answer = True, getattr(server, method)(*arguments)
+            except Exception:
+                answer = False, traceback.format_exc()
+            connection.send(answer)
 
 
 class Worker:

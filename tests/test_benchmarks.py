@@ -227,6 +227,7 @@ def test_comparison_marks_what_is_beyond_the_spread() -> None:
     assert "| 0.50 | + |" in rows["| conv/wins"]
     assert rows["| conv/wins"].endswith("4.00 (4.00 to 4.00) | + |")
     assert "| 1.00 |  |" in rows["| conv/loses"]
+    assert "- old: " in comparison(synthetic(), synthetic())
     slower = comparison(synthetic(), synthetic(0.5))
     assert "| 2.00 | - |" in slower
 

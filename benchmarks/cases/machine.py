@@ -12,7 +12,7 @@ from ..libraries import Library
 FMA_ONE = "machine/fma/1-thread"
 FMA_ALL = "machine/fma/all-threads"
 COPY = "machine/copy"
-PIECES, ROUNDS = 64, 4096
+PIECES, ROUNDS = 64, 65536
 FLOPS_OF_A_PIECE = 2.0 * 192 * ROUNDS  # csrc/core/args/machine.h
 COPIED = 64 * 2**20  # floats, 256 MiB: far more than any cache
 
