@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _sequence = itertools.count()
+_Tensor: Any = None  # the class, which tensor.py, as it is built on this file, puts here
 
 
 class _Mode(threading.local):
@@ -182,7 +183,7 @@ class Op:
         return tuple([self._restore(*entry) for entry in self._saved])
 
     def _restore(self, data: RawArray, link: Any, version: list[int], count: int) -> Tensor:
-        leaf = isinstance(link, tensors.Tensor)
+        leaf = isinstance(link, _Tensor)
         if version[0] != count or (leaf and link.data is not data):
             raise RuntimeError(
                 f"{self.name}: a tensor saved for backward was changed in place "
@@ -190,7 +191,7 @@ class Op:
             )
         if leaf:
             return link  # type: ignore[no-any-return]  # itself, so that its gradient finds it
-        t = tensors.Tensor(data, self.device)
+        t: Tensor = _Tensor(data, self.device)
         t.version = version
         if link is not None:
             t.requires_grad = True
@@ -308,6 +309,3 @@ def _accumulated(known: Tensor | None, gradient: Tensor, taken: set[int]) -> Ten
         gradient = gradient.clone()
     taken.add(id(gradient.version))
     return gradient
-
-
-from . import tensor as tensors  # noqa: E402  (it names ops, which are written on Op)

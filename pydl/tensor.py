@@ -551,4 +551,6 @@ def _spread(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in arguments)
 
 
+tape._Tensor = Tensor
+
 from . import ops  # noqa: E402  (ops are written on Tensor, which names them)
