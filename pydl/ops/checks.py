@@ -28,7 +28,7 @@ def need_floating(name: str, **tensors: Tensor | None) -> None:
             raise TypeError(f"{name}: {what} is {found.name}, but {first} is {dtype.name}")
 
 
-def together(name: str, **tensors: Tensor) -> list[Tensor]:
+def common_float(name: str, **tensors: Tensor) -> list[Tensor]:
     """All in the floating dtype that they promote to; the keys are their names.
 
     Raises:

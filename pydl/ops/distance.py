@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..tensor import Tensor
-from .checks import need_floating, together
+from .checks import common_float, need_floating
 from .comparison import where
 from .elementwise import broadcast_shapes
 from .limits import clip
@@ -62,7 +62,7 @@ def cosine_similarity(a: Tensor, b: Tensor, dim: int = 1, eps: float = 1e-8) -> 
     Source: Salton and McGill, "Introduction to modern information retrieval" (1983), section 4.1.
     """
     name = "cosine_similarity"
-    a, b = together(name, a=a, b=b)
+    a, b = common_float(name, a=a, b=b)
     shape = broadcast_shapes(name, a.shape, b.shape)
     wanted = normal_dim(name, dim, max(len(shape), 1))
     d = wanted if shape else None
@@ -97,7 +97,7 @@ def pairwise_distance(
     Derivative: twice.
     Source: Golub and Van Loan, "Matrix computations", section 2.2 (vector norms); eps as PyTorch.
     """
-    a, b = together("pairwise_distance", a=a, b=b)
+    a, b = common_float("pairwise_distance", a=a, b=b)
     broadcast_shapes("pairwise_distance", a.shape, b.shape)
     difference = a - b + eps
     return norm(difference, p, -1 if difference.ndim else None, keepdim=keepdim)

@@ -9,7 +9,7 @@ import math
 
 from ..tensor import Tensor
 from .arithmetic import abs
-from .checks import together
+from .checks import common_float
 from .comparison import where
 from .exponential import exp, log, square
 from .limits import clip
@@ -52,7 +52,7 @@ def same_shape(name: str, x: Tensor, **others: Tensor | None) -> None:
 def _pair(
     name: str, x: Tensor, target: Tensor, weight: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    a, b = together(name, x=x, target=target)
+    a, b = common_float(name, x=x, target=target)
     same_shape(name, a, target=b, weight=weight)
     return a, b
 
@@ -210,7 +210,7 @@ def kl_div(
     for what, t in (("x", x), ("target", target)):
         if not t.dtype.is_floating:
             raise TypeError(f"kl_div: {what} is {t.dtype.name}, expected float32; use .float()")
-    x, target = together("kl_div", x=x, target=target)
+    x, target = common_float("kl_div", x=x, target=target)
     if log_target:
         loss = exp(target) * (target - x)
     else:
@@ -250,7 +250,7 @@ def poisson_nll_loss(
     Source: Bishop, "Pattern recognition and machine learning" (2006), section 4.3.6 (exponential
     family); Stirling's formula.
     """
-    x, target = together("poisson_nll_loss", x=x, target=target)
+    x, target = common_float("poisson_nll_loss", x=x, target=target)
     loss = exp(x) - target * x if log_input else x - target * log(x + eps)
     if full:
         many = target > 1.0
@@ -293,10 +293,10 @@ def gaussian_nll_loss(
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError(f"{name}: var must not be negative, got {var}")
-        x, target = together(name, x=x, target=target)
+        x, target = common_float(name, x=x, target=target)
         spread = x.detach() * 0.0 + var
     else:
-        x, target, spread = together(name, x=x, target=target, var=var)
+        x, target, spread = common_float(name, x=x, target=target, var=var)
         spread = _spread_of(name, x, spread)
     least = spread - spread.detach() + eps  # eps, with the gradient of spread
     spread = where(spread < eps, where(spread < 0.0, float("nan"), least), spread)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from .activation import softplus
-from .checks import class_ids, need_floating, together
+from .checks import class_ids, common_float, need_floating
 from .comparison import where
 from .create import arange
 from .cross_entropy import at_class
@@ -49,7 +49,7 @@ def hinge_embedding_loss(
     Source: Hadsell, Chopra and LeCun, "Dimensionality reduction by learning an invariant mapping"
     (2006), equation 4, without the squares.
     """
-    x, target = together("hinge_embedding_loss", x=x, target=target)
+    x, target = common_float("hinge_embedding_loss", x=x, target=target)
     far = where(target == 1.0, 0.0, clip(margin - x, min=0.0))
     near = where(target == -1.0, 0.0, x)
     return reduced("hinge_embedding_loss", far + near, reduction)
@@ -79,7 +79,7 @@ def margin_ranking_loss(
     (2000).
     """
     name = "margin_ranking_loss"
-    a, b, target = together(name, a=a, b=b, target=target)
+    a, b, target = common_float(name, a=a, b=b, target=target)
     if not a.ndim == b.ndim == target.ndim:
         raise ValueError(
             f"{name}: a {a.shape}, b {b.shape} and target {target.shape} differ in dimensions"
@@ -111,7 +111,7 @@ def cosine_embedding_loss(
     the squared lengths, as in PyTorch.
     """
     name = "cosine_embedding_loss"
-    a, b = together(name, a=a, b=b)
+    a, b = common_float(name, a=a, b=b)
     if target.ndim > 1 or a.ndim != target.ndim + 1 or b.ndim != a.ndim:
         raise ValueError(
             f"{name}: expected a and b (N, D) with target (N,), or (D,) with (): "
@@ -142,7 +142,7 @@ def soft_margin_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> T
     Source: Hastie, Tibshirani and Friedman, "The elements of statistical learning" (2009),
     equation 10.18 (binomial deviance).
     """
-    x, target = together("soft_margin_loss", x=x, target=target)
+    x, target = common_float("soft_margin_loss", x=x, target=target)
     return reduced("soft_margin_loss", softplus(-target * x, 1.0, 40.0), reduction)
 
 
@@ -183,7 +183,7 @@ def triplet_margin_loss(
     name = "triplet_margin_loss"
     if margin <= 0:
         raise ValueError(f"{name}: margin must be positive, got {margin}")
-    a, near, far = together(name, anchor=anchor, positive=positive, negative=negative)
+    a, near, far = common_float(name, anchor=anchor, positive=positive, negative=negative)
     if not a.ndim == near.ndim == far.ndim:
         raise ValueError(
             f"{name}: anchor {a.shape}, positive {near.shape} and negative {far.shape} differ in "
@@ -269,7 +269,7 @@ def multilabel_soft_margin_loss(
     Source: Bishop, "Pattern recognition and machine learning" (2006), equation 4.90.
     """
     name = "multilabel_soft_margin_loss"
-    x, target = together(name, x=x, target=target)
+    x, target = common_float(name, x=x, target=target)
     same_shape(name, x, target=target)
     if x.ndim == 0:
         raise ValueError(f"{name}: x is (..., C), got a 0-d tensor")
