@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -105,8 +106,10 @@ def measure(case: Case, options: Options, group: Workers, result: Result) -> Non
 
 
 def fail(result: Result, group: Workers, side: str, error: Failed) -> None:
-    """Note why a side could not go on, in the last line of its traceback."""
-    result.errors[side] = str(error).strip().splitlines()[-1]
+    """Note why a side could not go on: the last line of its traceback that names an error."""
+    lines = str(error).strip().splitlines()
+    named = [x for x in lines if re.match(r"[\w.]+(Error|Exception|Failed)\b", x)]
+    result.errors[side] = (named or lines)[-1]
     group.forget(side)
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, NamedTuple
@@ -49,9 +50,11 @@ class Server:
         self.calls = 1
 
     def versions(self) -> dict[str, str]:
-        """Of the library of this side, and of what multiplies matrices for NumPy."""
+        """Of the library of this side, with pydl's instruction set and what NumPy multiplies by."""
         name = module_of(self.library.side)
         found = {name: str(self.library.root.__version__)}
+        if name == "pydl":
+            found[name] += f" {self.library.root._native.isa()}"
         if name == "numpy":
             with contextlib.suppress(ImportError):
                 from threadpoolctl import threadpool_info
@@ -123,21 +126,29 @@ def serve(side: str, threads: int, connection: Connection) -> None:
             connection.send(answer)
 
 
+@contextlib.contextmanager
+def variables(wanted: dict[str, str]) -> Iterator[None]:
+    """Within the block, the environment that new processes take over."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(wanted)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 class Worker:
     """The parent's side: the same methods, done in a process of their own."""
 
     def __init__(self, context: SpawnContext, side: str, threads: int) -> None:
         self.side = side
         self._connection, theirs = context.Pipe()
-        self._process = SpawnProcess(target=serve, args=(side, threads, theirs), daemon=True)
-        before = dict(os.environ)
-        try:  # a process takes the variables of the moment when it starts
-            os.environ.clear()
-            os.environ.update(environment(threads))
+        # No daemon: torch.compile starts processes of its own, which a daemon may not.
+        self._process = SpawnProcess(target=serve, args=(side, threads, theirs))
+        with variables(environment(threads)):
             self._process.start()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
         theirs.close()
 
     def ask(self, method: str, *arguments: Any) -> Any:

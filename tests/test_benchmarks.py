@@ -114,7 +114,7 @@ def test_workers_take_turns(report: Report) -> None:
     assert gemm.calls["pydl"] > 100  # a repeat lasts 20 ms
     assert gemm.rival == "numpy"
     assert gemm.flops == 2 * 32**3
-    assert report.header["versions"]["pydl"] == pydl.__version__
+    assert report.header["versions"]["pydl"] == f"{pydl.__version__} {pydl._native.isa()}"
     size = report.results[2].spread("pydl")
     assert size is not None
     assert 1 < size.median < 50  # MB
@@ -159,6 +159,13 @@ def test_difference() -> None:
     assert "differ by" in (driver.difference(case, a, [np.array([1.0, 2.1])]) or "")
     assert "differ by" in (driver.difference(case, a, [np.array([1.0, np.nan])]) or "")
     assert "shapes" in (driver.difference(case, a, [np.zeros(3)]) or "")
+
+
+def test_worker_inherits_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYDL_ISA", "scalar")
+    with driver.workers(1) as group:
+        group.of("pydl")
+        assert group.versions["pydl"].endswith("scalar")
 
 
 def test_environment_leaves_out_what_disguises_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
