@@ -10,6 +10,7 @@
 #include "cpu/conv_depthwise.h"
 #include "cpu/conv_pass.h"
 #include "cpu/conv_pixels.h"
+#include "cpu/conv_scatter.h"
 #include "cpu/conv_whole.h"
 #include "cpu/conv_winograd.h"
 #include "cpu/kernels_isa.h"
@@ -196,6 +197,7 @@ void conv2d_grad_input(const Conv2dArgs& a) {
   if (is_pointwise(a, a.C, a.O)) return gemm(pointwise_grad_input(a));
   if (is_depthwise(a)) return depthwise_grad_input(a);
   if (winograd_fits(a, true)) return winograd_grad_input(a);
+  if (scatter_fits(a)) return scatter_grad_input(a);
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {
       Pass p = grad_input_pass(a, y, x);
@@ -210,6 +212,7 @@ int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
   if (is_pointwise(a, a.C, a.O)) return gemm_work(pointwise_grad_input(a));
   if (is_depthwise(a)) return 0;
   if (winograd_fits(a, true)) return winograd_grad_input_work(a);
+  if (scatter_fits(a)) return scatter_grad_input_work(a);
   int64_t bytes = 0;
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {
