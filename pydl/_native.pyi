@@ -60,7 +60,10 @@ def set_num_threads(n: int) -> None:
 
 def usable_cpus() -> int: ...
 def memory_stats() -> dict[str, int]:
-    """Bytes: `live`, `peak`, `cached`; and `arrays`, the number of live blocks."""
+    """Bytes: `live`, `peak`, `cached`; and blocks: `arrays` that live, `made` by the system so far.
+
+    In a steady training step `made` does not change: every block was there before.
+    """
 
 def reset_peak_memory() -> None: ...
 def empty_cache() -> None: ...
