@@ -66,7 +66,10 @@ def fma_peak(pieces: int, rounds: int) -> float:
     """Work without memory on all threads, to be timed; returns its floating-point operations."""
 
 def memory_stats() -> dict[str, int]:
-    """Bytes: `live`, `peak`, `cached`; and `arrays`, the number of live blocks."""
+    """Bytes: `live`, `peak`, `cached`; and blocks: `arrays` that live, `made` by the system so far.
+
+    In a steady training step `made` does not change: every block was there before.
+    """
 
 def reset_peak_memory() -> None: ...
 def empty_cache() -> None: ...

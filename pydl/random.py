@@ -342,7 +342,7 @@ class Dropout(Op):
 
     def forward(self, x: Tensor) -> Tensor:
         y = empty_like(x)
-        mask = empty(x.shape, dtype=dtypes.bool_, device=x.device)
+        mask = empty(((x.numel() + 7) // 8,), dtype=dtypes.uint8, device=x.device)  # a bit each
         x.device.kernels.dropout(x.data, state(x.device), y.data, mask.data, self.p)
         self.save(mask)
         return y

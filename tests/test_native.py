@@ -162,7 +162,8 @@ class Mlp:
 
     def step(self) -> None:
         w1, b1, w2, b2 = self.params
-        h, d, y, mask = (n.empty((32, k), c) for k, c in [(16, 0), (16, 0), (5, 0), (16, BOOL)])
+        h, d, y = (n.empty((32, k), F32) for k in (16, 16, 5))
+        mask = n.empty((64,), U8)  # a bit for each element of h
         n.gemm(self.x, w1, h, trans_b=True, bias=b1, relu=True)
         n.dropout(h, self.random, d, mask, 0.25)
         n.gemm(d, w2, y, trans_b=True, bias=b2)

@@ -540,12 +540,11 @@ def test_random_kernels_use_the_stream_and_move_on(seed: int, offset: int, n: in
 
 
 @pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 1.0])
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8])
-def test_dropout(p: float, dtype: Any) -> None:
-    x, y, mask, state = np.arange(1.0, 1001), np.empty(1000), np.empty(1000, dtype), state_of(3)
+def test_dropout(p: float) -> None:
+    x, y, mask, state = np.arange(1.0, 1001), np.empty(1000), np.empty(125, np.uint8), state_of(3)
     K.dropout(x, state, y, mask, p)
     u = np.array(reference_words(3, 0, 1000)) / 2**32
-    np.testing.assert_array_equal(mask, u >= p)
+    np.testing.assert_array_equal([mask[i // 8] >> i % 8 & 1 for i in range(1000)], u >= p)
     want = np.where(u >= p, x / (1 - p) if p < 1 else 0, 0)
     np.testing.assert_allclose(y, want, rtol=1e-15)
     assert state.tolist() == [3, 250]

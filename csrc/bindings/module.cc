@@ -36,6 +36,7 @@ py::dict memory_stats_dict() {
   d["peak"] = stats.peak;
   d["cached"] = stats.cached;
   d["arrays"] = stats.arrays;
+  d["made"] = stats.made;
   return d;
 }
 

@@ -67,10 +67,16 @@ void check_p(const Call& call, double p) {
   call.wrong_value("p is " + std::to_string(p) + ", expected [0, 1]");
 }
 
+// A bit for each element.
+void check_mask(const Call& call, const Array& mask, int64_t n) {
+  call.need("mask", mask, bit(DType::kU8));
+  call.shape("mask", mask, {(n + 7) / 8});
+}
+
 void dropout(const Array& x, const Array& state, const Array& y, const Array& mask, double p) {
   Call call("dropout");
   call.same_shape("y", y, "x", x);
-  call.same_shape("mask", mask, "x", x);
+  check_mask(call, mask, x.size);
   call.shape("state", state, {2});
   check_p(call, p);
   DropoutArgs a;
@@ -79,21 +85,21 @@ void dropout(const Array& x, const Array& state, const Array& y, const Array& ma
   a.x = call.in<float>("x", x);
   a.state = call.out<int64_t>("state", state);
   a.y = call.out<float>("y", y);
-  a.mask = call.out<uint8_t>("mask", mask);
+  a.mask = static_cast<uint8_t*>(call.out_any("mask", mask));
   call.allow_in_place();
   call.run(cpu_table().dropout, a);
 }
 
 void dropout_backward(const Array& gy, const Array& mask, const Array& gx, double p) {
   Call call("dropout_backward");
-  call.same_shape("mask", mask, "gy", gy);
+  check_mask(call, mask, gy.size);
   call.same_shape("gx", gx, "gy", gy);
   check_p(call, p);
   DropoutBackwardArgs a;
   a.n = gy.size;
   a.p = static_cast<float>(p);
   a.gy = call.in<float>("gy", gy);
-  a.mask = call.in<uint8_t>("mask", mask);
+  a.mask = static_cast<const uint8_t*>(call.in_any("mask", mask));
   a.gx = call.out<float>("gx", gx);
   call.allow_in_place();
   call.run(cpu_table().dropout_backward, a);

@@ -138,7 +138,8 @@ std::shared_ptr<Storage> allocate(size_t bytes) {
     data = pool->take(bin);
     if (data == nullptr) pool->reserve(bin);
   }
-  if (data == nullptr) data = system_block(rounded);
+  const bool made = data == nullptr;
+  if (made) data = system_block(rounded);
   if (data == nullptr) {
     shared_pool()->trim();
     data = system_block(rounded);
@@ -151,6 +152,7 @@ std::shared_ptr<Storage> allocate(size_t bytes) {
   stats.live += static_cast<int64_t>(rounded);
   if (stats.live > stats.peak) stats.peak = stats.live;
   ++stats.arrays;
+  if (made) ++stats.made;
   return storage;
 }
 

@@ -32,6 +32,7 @@ struct MemoryStats {
   int64_t peak = 0;    // most bytes in use since reset_peak_memory
   int64_t cached = 0;  // bytes kept for reuse, all pools
   int64_t arrays = 0;  // blocks in use
+  int64_t made = 0;    // blocks that were asked of the system so far, all pools
 };
 
 std::shared_ptr<Pool> new_pool();

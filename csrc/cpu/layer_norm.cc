@@ -24,7 +24,7 @@ Moments row_moments(const float* x, int64_t n) {
 
 void forward_lanes(const LayerNormArgs& a, const float* x, float* y, int64_t k0, float m, float r) {
   const Vec mean = set1(m), rstd = set1(r);
-  each(a.C, [&](int64_t, int64_t i, int64_t w) {
+  cover(a.C, [&](int64_t i, int64_t w) {
     Vec z = (load_tail(x + i, w) - mean) * rstd;
     if (a.weight != nullptr) z = z * load_tail(a.weight + k0 + i, w);
     if (a.bias != nullptr) z = z + load_tail(a.bias + k0 + i, w);
@@ -37,7 +37,7 @@ void forward_runs(const LayerNormArgs& a, const float* x, float* y, int64_t k0, 
   for (int64_t c = 0; c < a.C; ++c, x += a.S, y += a.S) {
     const Vec scale = set1(a.weight == nullptr ? r : r * a.weight[k0 + c]);
     const Vec bias = set1(a.bias == nullptr ? 0.0f : a.bias[k0 + c]);
-    each(a.S, [&](int64_t, int64_t i, int64_t w) {
+    cover(a.S, [&](int64_t i, int64_t w) {
       store_tail(y + i, fma(load_tail(x + i, w) - mean, scale, bias), w);
     });
   }
@@ -150,7 +150,7 @@ void backward_runs(const Row& r, int64_t C, int64_t S) {
   for (int64_t c = 0; c < C && r.gx != nullptr; ++c) {
     const Vec weight = set1(r.w == nullptr ? 1.0f : r.w[c]);
     const int64_t at = c * S;
-    each(S, [&](int64_t, int64_t i, int64_t w) {
+    cover(S, [&](int64_t i, int64_t w) {
       const Vec x = load_tail(r.x + at + i, w) - mean;
       const Vec g = fma(load_tail(r.gy + at + i, w), weight, less);
       store_tail(r.gx + at + i, fma(x, kx, g * rstd), w);

@@ -55,28 +55,43 @@ void use_running(const BatchNormArgs& a, int64_t c) {
 
 // ---- forward -----------------------------------------------------------------------------------
 
+// `rows` rows of channel c, of samples one after the other, from x and y on.
+void normalise(const BatchNormArgs& a, int64_t c, const float* x, float* y, int64_t rows) {
+  const Vec mean = set1(a.mean[c]);
+  const Vec scale = set1(a.weight == nullptr ? a.rstd[c] : a.rstd[c] * a.weight[c]);
+  const Vec bias = set1(a.bias == nullptr ? 0.0f : a.bias[c]);
+  for (int64_t r = 0; r < rows; ++r, x += a.C * a.S, y += a.C * a.S) {
+    cover(a.S, [&](int64_t i, int64_t w) {
+      store_tail(y + i, fma(load_tail(x + i, w) - mean, scale, bias), w);
+    });
+  }
+}
+
 void forward_rows(const void* ctx, int64_t piece, void*) {
   const Job<BatchNormArgs>& job = *static_cast<const Job<BatchNormArgs>*>(ctx);
   const BatchNormArgs& a = *job.a;
   const int64_t last = min64((piece + 1) * job.per, a.C);
   for (int64_t c = piece * job.per; c < last; ++c) {
-    if (a.training != 0) {
-      const Moments m = channel_moments(a, c);
-      keep_statistics(a, c, m.mean, m.m2);
-    } else {
-      use_running(a, c);
-    }
-    const Vec mean = set1(a.mean[c]);
-    const Vec scale = set1(a.weight == nullptr ? a.rstd[c] : a.rstd[c] * a.weight[c]);
-    const Vec bias = set1(a.bias == nullptr ? 0.0f : a.bias[c]);
-    for (int64_t n = 0; n < a.N; ++n) {
-      const float* x = a.x + (n * a.C + c) * a.S;
-      float* y = a.y + (n * a.C + c) * a.S;
-      each(a.S, [&](int64_t, int64_t i, int64_t w) {
-        store_tail(y + i, fma(load_tail(x + i, w) - mean, scale, bias), w);
-      });
-    }
+    const Moments m = channel_moments(a, c);
+    keep_statistics(a, c, m.mean, m.m2);
+    normalise(a, c, a.x + c * a.S, a.y + c * a.S, a.N);
   }
+}
+
+// Without statistics of the batch: rows in the order of memory, whatever their channel.
+void eval_rows(const void* ctx, int64_t piece, void*) {
+  const Job<BatchNormArgs>& job = *static_cast<const Job<BatchNormArgs>*>(ctx);
+  const BatchNormArgs& a = *job.a;
+  const int64_t last = min64((piece + 1) * job.per, a.N * a.C);
+  for (int64_t row = piece * job.per; row < last; ++row) {
+    normalise(a, row % a.C, a.x + row * a.S, a.y + row * a.S, 1);
+  }
+}
+
+void eval_by_rows(const BatchNormArgs& a) {
+  for (int64_t c = 0; c < a.C; ++c) use_running(a, c);
+  const Job<BatchNormArgs> job = {&a, max64(1, kPieceElements / max64(1, a.S))};
+  parallel_for(ceil_div(a.N * a.C, job.per), &eval_rows, &job);
 }
 
 // Up to four vectors of channels from c; n[k] lanes of vector k are in use, perhaps none.
@@ -202,7 +217,7 @@ void backward_rows(const void* ctx, int64_t piece, void*) {
     const Vec k1 = set1(static_cast<float>(batch ? -scale * gb / size : 0.0));
     for (int64_t n = 0; n < a.N; ++n) {
       const int64_t at = (n * a.C + c) * a.S;
-      each(a.S, [&](int64_t, int64_t i, int64_t w) {
+      cover(a.S, [&](int64_t i, int64_t w) {
         const Vec g = load_tail(a.gy + at + i, w);
         const Vec gx = batch ? fma(load_tail(a.x + at + i, w) - mean, kx, fma(g, ky, k1)) : g * ky;
         store_tail(a.gx + at + i, gx, w);
@@ -262,7 +277,10 @@ void backward_columns(const void* ctx, int64_t piece, void*) {
 
 }  // namespace
 
-void batch_norm(const BatchNormArgs& a) { run(a, forward_rows, forward_columns); }
+void batch_norm(const BatchNormArgs& a) {
+  if (a.training == 0 && a.S != 1) return eval_by_rows(a);
+  run(a, forward_rows, forward_columns);
+}
 
 void batch_norm_backward(const BatchNormBackwardArgs& a) {
   run(a, backward_rows, backward_columns);

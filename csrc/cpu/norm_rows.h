@@ -29,6 +29,19 @@ inline void each(int64_t S, F f) {
   for (; i < S; i += kWidth) f(0, i, min64(kWidth, S - i));
 }
 
+// f(i, n) for vectors that cover a row of S. The last one overlaps the one before it, as masked
+// stores are slow: f may see an element twice, and must write the same.
+template <class F>
+inline void cover(int64_t S, F f) {
+  if (S < kWidth) return f(int64_t{0}, S);
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= S; i += 4 * kWidth) {
+    for (int64_t k = 0; k < 4; ++k) f(i + k * kWidth, kWidth);
+  }
+  for (; i + kWidth <= S; i += kWidth) f(i, kWidth);
+  if (i < S) f(S - kWidth, kWidth);
+}
+
 struct Moments {
   double n = 0.0, mean = 0.0, m2 = 0.0;  // m2: sum of (x - mean)^2
   void merge(double count, double other_mean, double other_m2) {

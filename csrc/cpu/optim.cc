@@ -24,8 +24,7 @@ struct Launch {
 template <class Rule>
 void sweep(const Rule& rule, const OptimTensor& t, int64_t from, int64_t to) {
   const Vec none = set1(0.0f);
-  for (int64_t i = from; i < to; i += kWidth) {
-    const int64_t n = min64(kWidth, to - i);
+  const auto step = [&](int64_t i, int64_t n) {
     Slots<Vec> s;
     s.p = load_tail(t.p + i, n);
     s.g = load_tail(t.g + i, n);
@@ -37,7 +36,10 @@ void sweep(const Rule& rule, const OptimTensor& t, int64_t from, int64_t to) {
     if (t.s0 != nullptr) store_tail(t.s0 + i, s.s0, n);
     if (t.s1 != nullptr) store_tail(t.s1 + i, s.s1, n);
     if (t.s2 != nullptr) store_tail(t.s2 + i, s.s2, n);
-  }
+  };
+  int64_t i = from;
+  for (; i + kWidth <= to; i += kWidth) step(i, kWidth);
+  if (i < to) step(i, to - i);
 }
 
 // Pieces count through the chunks of all tensors, one tensor after the other.

@@ -95,6 +95,56 @@ void fill_words(Stream s, int64_t first, uint32_t* __restrict words) {
 #endif
 }
 
+// Lanes as bits: element i is bit i % 8 of byte i / 8. i is a multiple of kWidth.
+#if defined(PYDL_ISA_AVX512)
+inline Mask at_least(const uint32_t* words, uint32_t threshold) {  // words >> 8 >= threshold
+  const __m512i high = _mm512_srli_epi32(_mm512_loadu_si512(words), 8);
+  return {_mm512_cmpge_epu32_mask(high, _mm512_set1_epi32(static_cast<int>(threshold)))};
+}
+// Keeps a load whole: the compiler would fold it into a masked operation, which is slow on memory.
+inline Vec loaded(Vec v) {
+  __asm__("" : "+v"(v.v));
+  return v;
+}
+inline void store_bits(uint8_t* bits, int64_t i, Mask m, int64_t n) {
+  const uint16_t b = m.m;
+  memcpy(bits + i / 8, &b, n > 8 ? 2 : 1);
+}
+inline Mask load_bits(const uint8_t* bits, int64_t i, int64_t n) {
+  uint16_t b = 0;
+  memcpy(&b, bits + i / 8, n > 8 ? 2 : 1);
+  return {b};
+}
+#elif defined(PYDL_ISA_AVX2)
+inline Mask at_least(const uint32_t* words, uint32_t threshold) {
+  const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+  const __m256i below = _mm256_set1_epi32(static_cast<int>(threshold) - 1);
+  return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_srli_epi32(w, 8), below))};
+}
+inline Vec loaded(Vec v) { return v; }
+inline void store_bits(uint8_t* bits, int64_t i, Mask m, int64_t) {
+  bits[i / 8] = static_cast<uint8_t>(_mm256_movemask_ps(m.m));
+}
+inline Mask load_bits(const uint8_t* bits, int64_t i, int64_t) {
+  const __m256i place = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i b = _mm256_and_si256(_mm256_set1_epi32(bits[i / 8]), place);
+  return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(b, place))};
+}
+#else
+inline Mask at_least(const uint32_t* words, uint32_t threshold) {
+  return test([=](int64_t i) { return (words[i] >> 8) >= threshold; });
+}
+inline Vec loaded(Vec v) { return v; }
+inline void store_bits(uint8_t* bits, int64_t i, Mask m, int64_t n) {
+  unsigned b = 0;
+  for (int64_t k = 0; k < n; ++k) b |= static_cast<unsigned>(m.m[k]) << (i % 8 + k);
+  bits[i / 8] = static_cast<uint8_t>(i % 8 == 0 ? b : bits[i / 8] | b);
+}
+inline Mask load_bits(const uint8_t* bits, int64_t i, int64_t) {
+  return test([=](int64_t k) { return (bits[i / 8] >> (i % 8 + k) & 1) != 0; });
+}
+#endif
+
 // f(words, at, n) for tiles of the elements of a piece, `each` words per element.
 template <class F>
 inline void tiles(Stream s, int64_t piece, int64_t total, int64_t each, F f) {
@@ -154,29 +204,36 @@ void key_piece(const void* ctx, int64_t piece, void*) {
 void dropout_piece(const void* ctx, int64_t piece, void*) {
   const DropoutArgs& a = *static_cast<const DropoutArgs*>(ctx);
   const uint32_t threshold = unit_threshold(a.p);
-  const float scale = 1.0f / (1.0f - a.p);
+  const Vec scale = set1(1.0f / (1.0f - a.p)), zero = set1(0.0f);
+  const float* x = a.x;  // y may be x
+  float* y = a.y;
+  uint8_t* __restrict mask = a.mask;
   tiles(stream_of(a.state), piece, a.n, 1, [&](const uint32_t* words, int64_t at, int64_t n) {
-    const float* x = a.x + at;
-    float* y = a.y + at;
-    uint8_t* __restrict mask = a.mask + at;
-    for (int64_t i = 0; i < n; ++i) mask[i] = (words[i] >> 8) >= threshold ? 1 : 0;
-    for (int64_t i = 0; i < n; i += kWidth) {
-      const int64_t w = min64(kWidth, n - i);
-      const Vec kept = load_tail(x + i, w) * set1(scale);
-      store_tail(y + i, select(load_mask(mask + i, w), kept, set1(0.0f)), w);
-    }
+    const auto step = [&](int64_t i, int64_t w) {
+      const Mask kept = at_least(words + i, threshold);
+      store_bits(mask, at + i, kept, w);
+      store_tail(y + at + i, select(kept, loaded(load_tail(x + at + i, w)) * scale, zero), w);
+    };
+    int64_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) step(i, kWidth);
+    if (i < n) step(i, n - i);
   });
 }
 
 void dropout_back_piece(const void* ctx, int64_t piece, void*) {
   const DropoutBackwardArgs& a = *static_cast<const DropoutBackwardArgs*>(ctx);
-  const Vec scale = set1(1.0f / (1.0f - a.p));
+  const Vec scale = set1(1.0f / (1.0f - a.p)), zero = set1(0.0f);
+  const float* gy = a.gy;
+  float* gx = a.gx;
+  const uint8_t* __restrict mask = a.mask;
   const int64_t end = min64((piece + 1) * kPiece, a.n);
-  for (int64_t i = piece * kPiece; i < end; i += kWidth) {
-    const int64_t w = min64(kWidth, end - i);
-    const Vec kept = load_tail(a.gy + i, w) * scale;
-    store_tail(a.gx + i, select(load_mask(a.mask + i, w), kept, set1(0.0f)), w);
-  }
+  const auto step = [&](int64_t i, int64_t w) {
+    const Mask kept = load_bits(mask, i, w);
+    store_tail(gx + i, select(kept, loaded(load_tail(gy + i, w)) * scale, zero), w);
+  };
+  int64_t i = piece * kPiece;
+  for (; i + kWidth <= end; i += kWidth) step(i, kWidth);
+  if (i < end) step(i, end - i);
 }
 
 }  // namespace

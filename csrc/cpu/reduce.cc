@@ -13,11 +13,11 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-constexpr int64_t kPiece = 65536;   // elements
-constexpr int64_t kLeaf = 64;       // rows folded one after another
-constexpr int64_t kLanes = 64;      // columns of a row of its own
-constexpr int64_t kShort = 256;     // a row this short is folded at once
-constexpr int64_t kWidthMax = 512;  // columns of a tile
+constexpr int64_t kPiece = 65536;    // elements
+constexpr int64_t kLeaf = 64;        // rows folded one after another
+constexpr int64_t kLanes = 64;       // columns of a row of its own
+constexpr int64_t kShort = 256;      // a row this short is folded at once
+constexpr int64_t kWidthMax = 1024;  // columns of a tile
 
 // ---- operations: In is read, Acc accumulated and written, Join joins partial results -----------
 
@@ -140,9 +140,37 @@ void fold_leaf(const typename Op::In* __restrict x, int64_t rows, int64_t stride
   }
 }
 
-// The same for float32: four vectors of columns stay in registers.
+// acc[i] joined with four rows of x, in the order of the sum in registers below.
+template <class Op>
+inline void fold_four_rows(const float* x, int64_t stride, int64_t i, int64_t n, float* acc) {
+  const float* p = x + i;
+  const Vec a = Op::join(load_tail(p, n), load_tail(p + stride, n));
+  const Vec b = Op::join(load_tail(p + 2 * stride, n), load_tail(p + 3 * stride, n));
+  store_tail(acc + i, Op::join(load_tail(acc + i, n), Op::join(a, b)), n);
+}
+
+// Wide rows, four at a time, in the order of memory; the accumulators stay in the first cache.
+template <class Op>
+void fold_wide_f32(const float* x, int64_t rows, int64_t stride, int64_t width, float* acc) {
+  for (int64_t i = 0; i < width; ++i) acc[i] = Op::identity();
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4, x += 4 * stride) {
+    int64_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) fold_four_rows<Op>(x, stride, i, kWidth, acc);
+    if (i < width) fold_four_rows<Op>(x, stride, i, width - i, acc);
+  }
+  for (; r < rows; ++r, x += stride) {
+    for (int64_t i = 0; i < width; i += kWidth) {
+      const int64_t n = min64(kWidth, width - i);
+      store_tail(acc + i, Op::join(load_tail(acc + i, n), load_tail(x + i, n)), n);
+    }
+  }
+}
+
+// The same for narrow rows of float32: four vectors of columns stay in registers.
 template <class Op>
 void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, float* acc) {
+  if (width > 8 * kWidth) return fold_wide_f32<Op>(x, rows, stride, width, acc);
   const Vec none = set1(Op::identity());
   int64_t i = 0;
   for (; i + 4 * kWidth <= width; i += 4 * kWidth) {

@@ -23,7 +23,7 @@ struct RandomArgs {
   void* work;  // permutation: 8 * n bytes
 };
 
-// mask[i] = u_i >= p, y = mask * x / (1 - p).
+// mask[i] = u_i >= p, y = mask * x / (1 - p). Bit i % 8 of byte i / 8 is mask[i].
 struct DropoutArgs {
   int64_t n;
   float p;

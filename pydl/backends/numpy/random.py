@@ -41,15 +41,16 @@ def randperm(out: A, state: A) -> None:
 
 @quiet
 def dropout(x: A, state: A, y: A, mask: A, p: float) -> None:
-    """y = x / (1 - p) where u >= p, otherwise 0."""
+    """y = x / (1 - p) where u >= p, otherwise 0. Bit i % 8 of mask[i / 8]: whether x_i is kept."""
     kept = philox.keep(*_draw(state, x.size), x.size, p)
-    mask[...] = kept.reshape(mask.shape)
-    y[...] = np.where(mask, widen(x) * _scale(x, p), 0)
+    mask[...] = np.packbits(kept, bitorder="little")
+    y[...] = np.where(kept.reshape(x.shape), widen(x) * _scale(x, p), 0)
 
 
 @quiet
 def dropout_backward(gy: A, mask: A, gx: A, p: float) -> None:
-    gx[...] = np.where(mask, widen(gy) * _scale(gy, p), 0)
+    kept = np.unpackbits(mask, count=gy.size, bitorder="little").reshape(gy.shape)
+    gx[...] = np.where(kept, widen(gy) * _scale(gy, p), 0)
 
 
 def _scale(x: A, p: float) -> A:
