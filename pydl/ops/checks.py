@@ -19,12 +19,13 @@ def need_floating(name: str, **tensors: Tensor | None) -> None:
     for what, t in tensors.items():
         if t is None:
             continue
-        if t.dtype not in (float32, float64):
-            raise TypeError(f"{name}: {what} is {t.dtype.name}, expected float32; use .float()")
+        dtype = t.dtype
+        if dtype is not float32 and dtype is not float64:
+            raise TypeError(f"{name}: {what} is {dtype.name}, expected float32; use .float()")
         if first is None:
-            first, dtype = what, t.dtype
-        elif t.dtype is not dtype:
-            raise TypeError(f"{name}: {what} is {t.dtype.name}, but {first} is {dtype.name}")
+            first, wanted = what, dtype
+        elif dtype is not wanted:
+            raise TypeError(f"{name}: {what} is {dtype.name}, but {first} is {wanted.name}")
 
 
 def together(name: str, **tensors: Tensor) -> list[Tensor]:

@@ -96,12 +96,15 @@ def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
     Derivative: twice.
     Source: numpy.reshape.
     """
-    shape = tuple(int(n) for n in shape)
-    known = math.prod(n for n in shape if n != -1)
-    if shape.count(-1) == 1 and known > 0 and x.numel() % known == 0:
-        shape = tuple(x.numel() // known if n == -1 else n for n in shape)
-    elif known != x.numel() or min(shape, default=0) < 0:
-        raise ValueError(f"reshape: {x.shape} has {x.numel()} elements, cannot become {shape}")
+    if shape == x.shape:
+        return x
+    shape = tuple(map(int, shape))
+    known = math.prod([n for n in shape if n != -1])
+    size = x.numel()
+    if shape.count(-1) == 1 and known > 0 and size % known == 0:
+        shape = tuple([size // known if n == -1 else n for n in shape])
+    elif known != size or min(shape, default=0) < 0:
+        raise ValueError(f"reshape: {x.shape} has {size} elements, cannot become {shape}")
     return x if shape == x.shape else Reshape.apply(x, shape=shape)
 
 
