@@ -74,6 +74,7 @@ class Op:
     """
 
     name: ClassVar[str] = "op"
+    direct: ClassVar[bool] = True  # False: also what nothing is recorded of must go through apply
     parents: tuple[Op | Tensor | None, ...] = ()
     needs: tuple[bool, ...] = ()
     device: Device
@@ -98,8 +99,8 @@ class Op:
     def apply(cls, *inputs: Tensor, **parameters: Any) -> Tensor:
         """Run the operation and, where a gradient is wanted, put it on the tape."""
         op = cls()
-        for key, value in parameters.items():
-            setattr(op, key, value)
+        op.__dict__.update(parameters)
+        wanted = False
         try:
             device = op.device = inputs[0].device
             for x in inputs:
@@ -108,13 +109,14 @@ class Op:
                         f"{cls.name}: tensors are on different devices, "
                         f"{' and '.join(t.device.name for t in inputs)}"
                     )
+                wanted = wanted or x.requires_grad
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
-        if not _mode.grad or not any(x.requires_grad for x in inputs):
+        if not wanted or not _mode.grad:
             return op.forward(*inputs)
-        op.needs = tuple(x.requires_grad for x in inputs)
-        op.parents = tuple((x.node or x) if x.requires_grad else None for x in inputs)
+        op.needs = tuple([x.requires_grad for x in inputs])
+        op.parents = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         op._recording = True
         y = op.forward(*inputs)
         op._recording = False
