@@ -380,6 +380,9 @@ def gemm(
 ) -> None:
     """out = [relu](alpha * op(a) @ op(b) + bias + (out if accumulate)); bias is (n,)."""
 
+def matmul(a: Array, b: Array, trans_a: bool, trans_b: bool, bias: Array | None, /) -> Array | None:
+    """op(a) @ op(b) + bias as a new array; None unless a and b are float32 matrices that fit."""
+
 # convolution; stride, padding, dilation are (height, width)
 def conv2d(
     x: Array,

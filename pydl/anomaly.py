@@ -76,6 +76,7 @@ def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
             _plain.update(apply=Op.__dict__["apply"], call=Module.__call__)
         _check_inf.append(check_inf)
         Op.apply = classmethod(_checked_apply)  # type: ignore[assignment]
+        Op.direct = False
         Module.__call__ = _named_call  # type: ignore[method-assign]
     try:
         yield
@@ -84,6 +85,7 @@ def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
             _check_inf.pop()
             if not _check_inf:
                 Op.apply = _plain["apply"]  # type: ignore[method-assign]
+                Op.direct = True
                 Module.__call__ = _plain["call"]  # type: ignore[method-assign]
 
 

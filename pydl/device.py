@@ -7,6 +7,7 @@ both modules have the same list (pydl/_native.pyi).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Device:
     name: str
     kernels: Any
     constants: dict[tuple[Any, type, DType], RawArray]
+    matmul: Callable[..., RawArray] | None  # _native.matmul, where the device has it
 
     def __repr__(self) -> str:
         return f"pydl.device({self.name!r})"
@@ -73,6 +75,7 @@ class NumpyDevice(Device):
 
         self.name = "numpy"
         self.kernels = kernels
+        self.matmul = None
         self.constants = {}
 
     def empty(self, shape: Shape, dtype: DType) -> RawArray:
@@ -107,6 +110,7 @@ class NativeDevice(Device):
 
         self.name = "cpu"
         self.kernels = _native
+        self.matmul = _native.matmul
         self.constants = {}
 
     def empty(self, shape: Shape, dtype: DType) -> RawArray:

@@ -109,6 +109,7 @@ class Op:
     """
 
     name: ClassVar[str] = "op"
+    direct: ClassVar[bool] = True  # False: also what nothing is recorded of must go through apply
     parents: tuple[Op | Tensor | None, ...] = ()
     needs: tuple[bool, ...] = ()
     device: Device
@@ -144,6 +145,7 @@ class Op:
                         f"{cls.name}: tensors are on different devices, "
                         f"{' and '.join(t.device.name for t in inputs)}"
                     )
+                wanted = wanted or x.requires_grad
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None

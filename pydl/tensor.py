@@ -391,9 +391,6 @@ class Tensor(Methods):
     def __rpow__(self, other: Any) -> Tensor:
         return ops.pow(other, self)
 
-    def __matmul__(self, other: Tensor) -> Tensor:
-        return ops.matmul(self, other)
-
     def __pos__(self) -> Tensor:
         if self.dtype is dtypes.bool_:
             raise TypeError("a bool tensor has no sign; cast it")
@@ -547,8 +544,8 @@ class Selected(NamedTuple):
 def _spread(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """Both f(2, 3) and f((2, 3))."""
     if len(arguments) == 1 and not isinstance(arguments[0], int):
-        return tuple(int(n) for n in arguments[0])
-    return tuple(int(n) for n in arguments)
+        return tuple(map(int, arguments[0]))
+    return tuple(map(int, arguments))
 
 
 tape._Tensor = Tensor

@@ -55,7 +55,7 @@ def native_parameters(name: str) -> list[tuple[str, str | None]]:
 @pytest.mark.parametrize("name", sorted(functions()))
 def test_parameters(name: str) -> None:
     arguments = functions()[name].args
-    names = [a.arg for a in arguments.args]
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     missing = [None] * (len(names) - len(arguments.defaults))
     defaults = [*missing, *(ast.literal_eval(d) for d in arguments.defaults)]
     theirs = native_parameters(name)

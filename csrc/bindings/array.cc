@@ -142,13 +142,31 @@ PyObject* refuse_new(PyTypeObject*, PyObject*, PyObject*) {
   return nullptr;
 }
 
-py::tuple shape_tuple(const Array& x) {
-  py::tuple shape(x.shape.size());
-  for (size_t d = 0; d < x.shape.size(); ++d) shape[d] = x.shape[d];
+// What every op asks for several times: getters of C, which cost a third of pybind11's.
+PyObject* get_shape(PyObject* self, void*) {
+  const Array& x = array_of(self);
+  PyObject* shape = PyTuple_New(static_cast<Py_ssize_t>(x.shape.size()));
+  for (size_t d = 0; shape != nullptr && d < x.shape.size(); ++d) {
+    PyObject* n = PyLong_FromLongLong(x.shape[d]);
+    if (n == nullptr) Py_CLEAR(shape);
+    if (n != nullptr) PyTuple_SET_ITEM(shape, static_cast<Py_ssize_t>(d), n);
+  }
   return shape;
 }
 
+PyObject* get_code(PyObject* self, void*) {
+  return PyLong_FromLong(static_cast<long>(array_of(self).dtype));
+}
+
+PyGetSetDef kGetters[] = {{"shape", get_shape, nullptr, nullptr, nullptr},
+                          {"code", get_code, nullptr, nullptr, nullptr}};
+
 }  // namespace
+
+const Array& array_of(PyObject* x) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(x);
+  return *static_cast<const Array*>(instance->get_value_and_holder().value_ptr());
+}
 
 int parse_dims(const char* op, const char* name, py::handle sequence, int64_t* out) {
   const auto fast = py::reinterpret_steal<py::object>(
@@ -193,9 +211,11 @@ void bind_array(py::module_& m) {
                          "A dense, row-major block of elements in native memory.");
   // NOTE: pybind11 hands out uninitialised memory for an object that __new__ alone has made.
   reinterpret_cast<PyTypeObject*>(type.ptr())->tp_new = refuse_new;
-  type.def_property_readonly("shape", shape_tuple)
-      .def_property_readonly("code", [](const Array& x) { return static_cast<int>(x.dtype); })
-      .def_readonly("size", &Array::size)
+  for (PyGetSetDef& getter : kGetters) {
+    type.attr(getter.name) = py::reinterpret_steal<py::object>(
+        PyDescr_NewGetSet(reinterpret_cast<PyTypeObject*>(type.ptr()), &getter));
+  }
+  type.def_readonly("size", &Array::size)
       .def_property_readonly("ptr",
                              [](const Array& x) { return reinterpret_cast<uintptr_t>(x.data); })
       .def(

@@ -7,6 +7,9 @@
 
 namespace pydl {
 
+// The Array of a Python object that is known to be one.
+const Array& array_of(PyObject* x);
+
 // A sequence of at most kMaxDims integers into `out`; returns how many.
 int parse_dims(const char* op, const char* name, py::handle sequence, int64_t* out);
 

@@ -131,13 +131,15 @@ class Call {
     submit(fn, args);
   }
   // The same with `work` (null where none is wanted), which comes from the current pool: a recorded
-  // plan reuses its block.
+  // plan reuses its block. `brief`: over before the GIL would be given away and taken back.
   template <class Args>
-  void run(void (*fn)(const Args&), Args& args, int64_t (*work)(const Args&)) const {
+  void run(void (*fn)(const Args&), Args& args, int64_t (*work)(const Args&),
+           bool brief = false) const {
     if (!ready()) return;
     const int64_t bytes = work(args);
     const auto storage = bytes > 0 ? allocate_for(op_, bytes) : nullptr;
     args.work = bytes > 0 ? storage->data : nullptr;
+    if (brief) return submit(fn, args);
     WithoutGil unlocked;
     submit(fn, args);
   }

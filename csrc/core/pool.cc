@@ -94,6 +94,12 @@ const std::shared_ptr<Pool>& shared_pool() {
   return *pool;
 }
 
+void count(size_t bytes) {  // a block handed out, with the lock held
+  stats.live += static_cast<int64_t>(bytes);
+  if (stats.live > stats.peak) stats.peak = stats.live;
+  ++stats.arrays;
+}
+
 void* system_block(size_t bytes) {
   void* data = nullptr;
   if (::posix_memalign(&data, bytes >= kHuge ? kHuge : kAlign, bytes) != 0) return nullptr;
@@ -136,23 +142,23 @@ std::shared_ptr<Storage> allocate(size_t bytes) {
   {
     std::lock_guard<std::mutex> lock(mutex());
     data = pool->take(bin);
+    if (data != nullptr) count(rounded);
     if (data == nullptr) pool->reserve(bin);
   }
-  const bool made = data == nullptr;
-  if (made) data = system_block(rounded);
   if (data == nullptr) {
-    shared_pool()->trim();
     data = system_block(rounded);
+    if (data == nullptr) {
+      shared_pool()->trim();
+      data = system_block(rounded);
+    }
+    if (data == nullptr) throw std::bad_alloc();
+    std::lock_guard<std::mutex> lock(mutex());
+    count(rounded);
+    ++stats.made;
   }
-  if (data == nullptr) throw std::bad_alloc();
   storage->data = data;
   storage->bytes = bytes;
   storage->pool = pool;
-  std::lock_guard<std::mutex> lock(mutex());
-  stats.live += static_cast<int64_t>(rounded);
-  if (stats.live > stats.peak) stats.peak = stats.live;
-  ++stats.arrays;
-  if (made) ++stats.made;
   return storage;
 }
 

@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kPieceDepth = 512;
 constexpr int64_t kPieceRows = 256;
 constexpr int64_t kPieceCols = 768;
+constexpr int64_t kSmall = 8 * 1024;   // floats of an operand that L1 holds as they lie
 constexpr int64_t kSplitDepth = 1024;  // least k of a split: far more than its sums cost
 
 struct PiecesPlan {
@@ -95,11 +96,11 @@ inline Part part_of(const Pieces& x, int64_t part) {
   return t;
 }
 
-// Rows in place where they are contiguous or read once, else packed.
+// Rows in place where they are contiguous, read once or in L1 anyway, else packed.
 inline RowSource rows_of(const Problem& p, const Part& t, int64_t k0, int64_t kc, int64_t panels,
                          float* scratch) {
   const float* src = t.a + t.i0 * p.ai + k0 * p.ak;
-  if (p.ak == 1 || panels <= 1) return {src, p.ai, p.ai * kWidth, p.ak};
+  if (p.ak == 1 || panels <= 1 || kc * p.ak <= kSmall) return {src, p.ai, p.ai * kWidth, p.ak};
   const int64_t m = t.i1 - t.i0;
   for (int64_t i = 0; i < m; i += kPackGroup) {
     pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc, scratch + i * kc);
@@ -133,7 +134,8 @@ inline void multiply_part(const Problem& p, const Part& t, float* packed_b) {
       const int64_t vecs = panels.width(q), width = vecs * kWidth;
       const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
       const float* b = t.b + k0 * p.bk + j * p.bj;
-      if (p.bj == 1 && n == width && t.i1 - t.i0 <= 2 * kTileRows) {  // too few rows to repay
+      const bool repays = t.i1 - t.i0 > 2 * kTileRows && kc * p.bk > kSmall;
+      if (p.bj == 1 && n == width && !repays) {
         multiply_panel(t, rows, k0, kc, j, vecs, b, p.bk);
         continue;
       }

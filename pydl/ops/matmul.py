@@ -6,11 +6,10 @@ import math
 
 from ..device import Shape
 from ..methods import method
-from ..op import Op
+from ..op import Op, is_grad_enabled
 from ..tensor import Tensor
 from .arithmetic import mul
 from .checks import need_floating, refuse_half
-from .create import empty
 from .diagonal import diagonal
 from .elementwise import broadcast_shapes
 from .reduce import expand, sum, sum_to
@@ -40,14 +39,18 @@ class Gemm(Op):
     trans_b: bool = False
 
     def forward(self, a: Tensor, b: Tensor, *bias: Tensor) -> Tensor:
-        m = a.shape[-1] if self.trans_a else a.shape[-2]
-        n = b.shape[-2] if self.trans_b else b.shape[-1]
-        batch = a.shape[:-2] or b.shape[:-2]
-        y = empty((*batch, m, n), dtype=a.dtype, device=a.device)
-        a.device.kernels.gemm(
-            a.data, b.data, y.data, self.trans_a, self.trans_b, bias[0].data if bias else None
-        )
+        device, trans_a, trans_b = a.device, self.trans_a, self.trans_b
+        added = bias[0].data if bias else None
         self.save(a, b)
+        if device.matmul is not None:
+            data = device.matmul(a.data, b.data, trans_a, trans_b, added)
+            if data is not None:
+                return Tensor(data, device)
+        m = a.shape[-1] if trans_a else a.shape[-2]
+        n = b.shape[-2] if trans_b else b.shape[-1]
+        batch = a.shape[:-2] or b.shape[:-2]
+        y = Tensor(device.empty((*batch, m, n), a.dtype), device)
+        device.kernels.gemm(a.data, b.data, y.data, trans_a, trans_b, added)
         return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
@@ -68,7 +71,26 @@ class Gemm(Op):
 
 def gemm(a: Tensor, b: Tensor, trans_a: bool = False, trans_b: bool = False) -> Tensor:
     """op(a) @ op(b) of two matrices, of equal batches, or of a matrix and a batch."""
-    return Gemm.apply(a, b, trans_a=trans_a, trans_b=trans_b)
+    y = _direct(a, b, trans_a, trans_b)
+    return Gemm.apply(a, b, trans_a=trans_a, trans_b=trans_b) if y is None else y
+
+
+def _direct(
+    a: Tensor, b: Tensor, trans_a: bool, trans_b: bool, bias: Tensor | None = None
+) -> Tensor | None:
+    """Gemm of two matrices in one native call, where nothing is recorded.
+
+    An op costs as much as a product of 64 x 64. None where there has to be one: for the tape, for
+    other shapes, or to say what is wrong with the arguments.
+    """
+    device = a.device
+    if device.matmul is None or b.device is not device or not Op.direct:
+        return None
+    wanted = a.requires_grad or b.requires_grad or (bias is not None and bias.requires_grad)
+    if wanted and is_grad_enabled():
+        return None
+    data = device.matmul(a.data, b.data, trans_a, trans_b, None if bias is None else bias.data)
+    return None if data is None else Tensor(data, device)
 
 
 @method
@@ -89,8 +111,14 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.matmul; the kernel: Van Zee and van de Geijn, "BLIS" (2015).
     """
+    y = _direct(a, b, False, False)
+    if y is not None:
+        return y
     need_floating("matmul", a=a, b=b)
-    if a.ndim == 0 or b.ndim == 0:
+    rows, columns = a.shape, b.shape
+    if len(rows) == len(columns) == 2 and rows[1] == columns[0]:
+        return Gemm.apply(a, b)
+    if not rows or not columns:
         raise ValueError(f"matmul: expected vectors or matrices, got {a.shape} and {b.shape}")
     left = reshape(a, (1, *a.shape)) if a.ndim == 1 else a
     right = reshape(b, (*b.shape, 1)) if b.ndim == 1 else b
@@ -100,6 +128,9 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     drop = [-2] * (a.ndim == 1) + [-1] * (b.ndim == 1)
     shape = [n for i, n in enumerate(y.shape) if i - y.ndim not in drop]
     return reshape(y, shape)
+
+
+method(matmul, "__matmul__")
 
 
 def _batched(a: Tensor, b: Tensor) -> Tensor:
@@ -116,7 +147,7 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
 
 def _flat(a: Tensor) -> Tensor:
     """a (..., k) as one matrix (rows, k)."""
-    return reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
+    return a if a.ndim == 2 else reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
 
 
 def _stack(x: Tensor, lead: Shape) -> Tensor:
@@ -345,6 +376,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Derivative: twice.
     Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 6.1; see `matmul`.
     """
+    y = _direct(x, weight, False, True, bias)
+    if y is not None:
+        return y
     need_floating("linear", x=x, weight=weight, bias=bias)
     if weight.ndim == 1 and (bias is None or bias.ndim == 0):
         bias = None if bias is None else reshape(bias, (1,))
