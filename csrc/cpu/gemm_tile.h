@@ -125,6 +125,16 @@ inline void write_row(const TileOut& t, int64_t r, Reg (&x)[V], int64_t n) {
   reg_store_tail(c + kLast, x[V - 1], n);
 }
 
+// C arrives while k runs; a short k would be over before.
+constexpr int64_t kLongTile = 32;
+
+inline void prefetch_tile(const float* c, int64_t ldc, int rows, int vecs) {
+#pragma GCC unroll 1
+  for (int r = 0; r < rows; ++r, c += ldc) {
+    for (int v = 0; v < vecs; ++v) __builtin_prefetch(c + v * kWidth, 1);
+  }
+}
+
 template <int R, int V, class WalkA, class WalkB>
 __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA walk_a,
                                     const float* b, WalkB walk_b, const TileOut& to) {
@@ -135,11 +145,9 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA w
   for (int r = 0; r < R; ++r) {
     a[r] = rows[r];
 #pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) {
-      __builtin_prefetch(out.c + r * out.ldc + v * kWidth, 1);
-      acc[r][v] = reg_set1(0.0f);
-    }
+    for (int v = 0; v < V; ++v) acc[r][v] = reg_set1(0.0f);
   }
+  if (k >= kLongTile) prefetch_tile(out.c, out.ldc, R, V);
   for (int64_t i = 0; i < k; ++i) {
     const int64_t at = walk_a[i], bt = walk_b[i];
     Reg bv[V];
