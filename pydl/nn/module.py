@@ -407,4 +407,4 @@ def _once(
 def _replace(t: Tensor, new: Tensor) -> None:
     """Gives `t` the memory of `new`, on its device and of its dtype."""
     if new is not t:
-        t.data, t.device, t.version = new.data, new.device, new.version
+        t.become(new)
