@@ -13,15 +13,17 @@ namespace {
 
 enum class Way { kThin, kPacked, kPieces };
 
-constexpr double kPackedFlops = 8e6;    // two phases repay themselves
-constexpr double kBatchedFlops = 64e6;  // of a matrix that is not one piece of its batch
-constexpr int64_t kLongK = 2048;        // K is cut where C is too small to be
+constexpr double kPackedFlops = 8e6;         // two phases repay themselves
+constexpr double kBatchedFlops = 64e6;       // of a matrix that is not one piece of its batch
+constexpr int64_t kFewRows = 2 * kTileRows;  // too few to repay a copy of B
+constexpr int64_t kLongK = 2048;             // K is cut where C is too small to be
 constexpr int64_t kSmallC = 200 * 200;
 
 Way way_of(const Problem& p) {
   const GemmArgs& g = p.g;
   if (is_thin(p)) return Way::kThin;
   if (p.flops() < (g.batch == 1 ? kPackedFlops : kBatchedFlops)) return Way::kPieces;
+  if (g.m <= kFewRows && p.bj == 1) return Way::kPieces;
   return g.k >= kLongK && g.m * g.n < kSmallC ? Way::kPieces : Way::kPacked;
 }
 

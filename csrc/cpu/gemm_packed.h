@@ -12,7 +12,7 @@
 //          the rows of a piece, which hide its way to L1.
 //   piece  <= 64 rows (128 KiB of A, in L2 beside the panel) times all columns of the block, so
 //          that B comes from L3 once for each 64 rows.
-//   block  <= 2048 x 2048 of C: its A and B, packed, are 4 MiB each and stay in L3.
+//   block  about 2048 x 2048 of C: its A and B, packed, are 4 MiB each and stay in L3.
 //
 // Packed means: in the order in which the micro-kernel reads. Rows of a matrix lie a power of two
 // apart only too often; their elements then compete for the same few places of a cache, and each

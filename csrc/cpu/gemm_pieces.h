@@ -8,9 +8,9 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-// The scratch of 1 MiB holds a panel of B (96 KiB) and the rows of A (512 KiB), both kPieceDepth
+// The scratch of 1 MiB holds a panel of B (48 KiB) and the rows of A (256 KiB), both kPieceDepth
 // deep.
-constexpr int64_t kPieceDepth = 512;
+constexpr int64_t kPieceDepth = 256;
 constexpr int64_t kPieceRows = 256;
 constexpr int64_t kPieceCols = 768;
 constexpr int64_t kSmall = 8 * 1024;   // floats of an operand that L1 holds as they lie
