@@ -145,7 +145,6 @@ class Op:
                         f"{cls.name}: tensors are on different devices, "
                         f"{' and '.join(t.device.name for t in inputs)}"
                     )
-                wanted = wanted or x.requires_grad
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None

@@ -25,10 +25,7 @@ void pack_weights(const void* ctx, int64_t piece, void*) {
   const int64_t taps = a.KH * a.KW, panel = piece / taps, tap = piece % taps;
   const int64_t c0 = panels.begin(panel) * kWidth, width = panels.width(panel) * kWidth;
   float* dst = static_cast<float*>(a.work) + (c0 * taps + tap * width) * a.O;
-  for (int64_t o = 0; o < a.O; ++o, dst += width) {
-    const float* src = a.w + (o * a.C + c0) * taps + tap;
-    for (int64_t i = 0; i < width; ++i) dst[i] = c0 + i < a.C ? src[i * taps] : 0.0f;
-  }
+  pack_panel(a.w + c0 * taps + tap, taps, a.C * taps, min64(width, a.C - c0), a.O, width, dst);
 }
 
 // Pixels of gy in one dimension that a tap takes inside of the image: [begin, end).

@@ -39,8 +39,8 @@ struct Reach {
 // Where tiles come from: planes of pixels, of which some rows of tiles are transformed at a time.
 struct Planes {
   const float* data;
-  int64_t image, channels, phases;  // channels of a phase
-  int64_t H, W, step;
+  int64_t image, channels, phases;  // of one phase; phases are as many as pixels in a step
+  int64_t H, W;
 
   int64_t groups() const { return ceil_div(channels, kWidth); }
 };
@@ -147,8 +147,8 @@ Problem forward_pass_of(const Conv2dArgs& a) {
   p.x[0] = forward_reach(a.W, a.OW, s, a.pad_w);
   p.K = a.C * s * s;
   p.M = a.O;
-  p.in = {a.x, a.C * a.H * a.W, a.C, s, a.H, a.W, s};
-  p.gy = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW, 1};
+  p.in = {a.x, a.C * a.H * a.W, a.C, s, a.H, a.W};
+  p.gy = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW};
   p.w = a.w;
   p.w_m = a.C * a.KH * a.KW;
   p.w_c = a.KH * a.KW;
@@ -170,7 +170,7 @@ Problem grad_input_pass_of(const Conv2dArgs& a, int64_t phase) {
   for (int64_t x = 0; x < s; ++x) p.x[x] = phase_reach(a.W, a.OW, a.KW, s, a.pad_w, x);
   p.K = a.O;
   p.M = a.C;
-  p.in = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW, 1};
+  p.in = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW};
   p.w = a.w;
   p.w_m = a.KH * a.KW;
   p.w_c = a.C * p.w_m;
@@ -229,10 +229,10 @@ struct Staged {
 void stage_border(const Planes& s, const Staged& t, int64_t py, int64_t px) {
   float* dst = t.pixels + (py * s.phases + px) * t.phase();
   const int64_t x0 = t.x + px;
-  const int64_t begin = min64(t.cols, x0 < 0 ? ceil_div(-x0, s.step) : 0);
-  const int64_t end = max64(begin, min64(t.cols, ceil_div(max64(0, s.W - x0), s.step)));
+  const int64_t begin = min64(t.cols, x0 < 0 ? ceil_div(-x0, s.phases) : 0);
+  const int64_t end = max64(begin, min64(t.cols, ceil_div(max64(0, s.W - x0), s.phases)));
   for (int64_t r = 0; r < t.rows; ++r, dst += t.cols * kWidth) {
-    const int64_t y = t.y + r * s.step + py;
+    const int64_t y = t.y + r * s.phases + py;
     const bool inside = y >= 0 && y < s.H && begin < end;
     fill_zero(dst, (inside ? begin : t.cols) * kWidth);
     if (inside) fill_zero(dst + end * kWidth, (t.cols - end) * kWidth);
@@ -241,11 +241,11 @@ void stage_border(const Planes& s, const Staged& t, int64_t py, int64_t px) {
 
 // Pixels of n channels from `src` on, a vector of them at a time across the ends of rows.
 void stage_pixels(const Planes& s, const Staged& t, const float* src, int64_t n) {
-  const int64_t begin = max64(0, t.y), end = min64(s.H, t.y + t.rows * s.step);
+  const int64_t begin = max64(0, t.y), end = min64(s.H, t.y + t.rows * s.phases);
   const int64_t count = (end - begin) * s.W;
   int64_t y = begin - t.y, x = 0;
   const auto row = [&](int64_t at) {
-    return t.pixels + at % s.step * s.phases * t.phase() + at / s.step * t.cols * kWidth;
+    return t.pixels + at % s.phases * s.phases * t.phase() + at / s.phases * t.cols * kWidth;
   };
   float* dst = row(y);
   for (int64_t q = 0; q < count; q += kWidth) {
@@ -270,12 +270,12 @@ void transform_band(const Problem& p, const Planes& s, int64_t band, int64_t gro
   const Bands& b = p.bands;
   const int64_t c0 = group * kWidth, n = min64(kWidth, s.channels - c0);
   const int64_t height = b.rows_of(band);
-  Staged t = {b.row(band) * kTile * s.step + y0, x0,      (height - 1) * kTile + M::kCols,
-              (b.tw - 1) * kTile + M::kCols,     scratch, nullptr};
+  Staged t = {b.row(band) * kTile * s.phases + y0, x0,      (height - 1) * kTile + M::kCols,
+              (b.tw - 1) * kTile + M::kCols,       scratch, nullptr};
   t.column = reinterpret_cast<int64_t*>(scratch + s.phases * s.phases * t.phase());
   for (int64_t x = 0; x < s.W; ++x) {
-    const int64_t at = x - x0, col = at / s.step;
-    t.column[x] = at < 0 || col >= t.cols ? -1 : at % s.step * t.phase() + col * kWidth;
+    const int64_t at = x - x0, col = at / s.phases;
+    t.column[x] = at < 0 || col >= t.cols ? -1 : at % s.phases * t.phase() + col * kWidth;
   }
   stage_pixels(s, t, s.data + b.image(band) * s.image + c0 * s.H * s.W, n);
   dst += (b.first_tile(band) - p.tile0()) * pitch + c0;
