@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,3 +121,21 @@ def test_calls_from_many_python_threads_at_once() -> None:
         w.join(60)
     assert not any(w.is_alive() for w in workers)
     assert not wrong
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="affinity is Linux's")
+def test_workers_keep_off_the_cpu_of_their_caller() -> None:
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        pytest.skip("one CPU")
+    before = set(os.listdir("/proc/self/task"))
+    pydl.set_num_threads(2)
+    x = pydl.ones(1 << 20)
+    deadline = time.monotonic() + 20
+    allowed: list[set[int]] = []
+    while time.monotonic() < deadline and not any(len(a) == len(cpus) - 1 for a in allowed):
+        x.add_(1)
+        workers = set(os.listdir("/proc/self/task")) - before
+        allowed = [os.sched_getaffinity(int(w)) for w in workers if Path(f"/proc/{w}").exists()]
+    assert any(len(a) == len(cpus) - 1 and a < cpus for a in allowed)
+    assert os.sched_getaffinity(0) == cpus

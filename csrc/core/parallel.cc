@@ -5,6 +5,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -42,12 +46,52 @@ void* scratch_of_this_thread() {
   return scratch.get();
 }
 
+// Keeps the workers off the CPU of whoever calls. Left alone, Linux often wakes a worker behind its
+// caller, on the same CPU, and takes many milliseconds to move it: two threads ran like one.
+class Placement {
+ public:
+  explicit Placement(int workers) : workers_(workers), ids_(new std::atomic<int>[workers]()) {}
+
+#if defined(__linux__)
+  void enter(int worker) { ids_[worker].store(static_cast<int>(::syscall(SYS_gettid))); }
+  void leave(int worker) { ids_[worker].store(0); }
+
+  // By the caller, which may have been moved since its last call.
+  void follow_caller() {
+    const int cpu = ::sched_getcpu();
+    if (cpu == cpu_ || cpu < 0) return;
+    cpu_set_t others;
+    if (::sched_getaffinity(0, sizeof others, &others) != 0) return;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) == 0) return;
+    cpu_ = cpu;
+    for (int i = 0; i < workers_; ++i) {
+      const int id = ids_[i].load();
+      if (id == 0) {
+        cpu_ = -1;  // not running yet: again at the next call
+      } else {
+        ::sched_setaffinity(id, sizeof others, &others);
+      }
+    }
+  }
+#else
+  void enter(int) {}
+  void leave(int) {}
+  void follow_caller() {}
+#endif
+
+ private:
+  int workers_;
+  std::unique_ptr<std::atomic<int>[]> ids_;  // of the threads; 0 before and after their time
+  int cpu_ = -1;
+};
+
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads) : workers_(threads - 1) {
+  explicit ThreadPool(int threads) : workers_(threads - 1), placement_(threads - 1) {
     for (int i = 0; i < workers_; ++i) {
       try {
-        std::thread([this] { work(); }).detach();
+        std::thread([this, i] { work(i); }).detach();
       } catch (const std::system_error&) {
         workers_ = i;  // ulimit -u: fewer threads, the same bits
       }
@@ -55,6 +99,7 @@ class ThreadPool {
   }
 
   void run(int64_t pieces, PieceFn fn, const void* ctx, void* scratch) {
+    placement_.follow_caller();
     {
       std::lock_guard<std::mutex> lock(mutex_);
       fn_ = fn;
@@ -105,7 +150,7 @@ class ThreadPool {
     sleeping_.fetch_sub(1);
   }
 
-  void work() {
+  void work(int worker) {
     FlushDenormals flush;
     void* scratch = nullptr;
     try {
@@ -113,6 +158,7 @@ class ThreadPool {
     } catch (const std::bad_alloc&) {
       return;  // one thread less: nobody waits for a worker that has not joined
     }
+    placement_.enter(worker);
     uint64_t seen = 0;
     for (;;) {
       wait_for_change(seen);
@@ -121,7 +167,7 @@ class ThreadPool {
       int64_t pieces;
       {
         std::lock_guard<std::mutex> lock(mutex_);
-        if (stopping_) return;
+        if (stopping_) break;
         seen = generation_.load();
         if (!open_) continue;
         joined_.fetch_add(1);
@@ -135,9 +181,11 @@ class ThreadPool {
         done_.notify_one();
       }
     }
+    placement_.leave(worker);
   }
 
   int workers_;
+  Placement placement_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::atomic<uint64_t> generation_{0};
