@@ -116,8 +116,10 @@ void lead_in(Reach* r, int64_t R, int64_t T) {
 // Tiles and memory follow from the axes. Returns the workspace in bytes.
 int64_t plan(Problem* p) {
   p->T = p->R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
-  lead_in(&p->y, p->R, p->T);
-  if (p->sides == 1) lead_in(&p->x[0], p->R, p->T);
+  if (p->R == 3) {
+    lead_in(&p->y, p->R, p->T);
+    lead_in(&p->x[0], p->R, p->T);
+  }
   int64_t grid_x = 0;
   for (int64_t i = 0; i < p->sides; ++i) grid_x = max64(grid_x, p->x[i].grid);
   const int64_t th = ceil_div(p->y.grid, p->T), tw = ceil_div(grid_x, p->T), s = p->in.phases;
@@ -460,7 +462,7 @@ bool clean_ends(const Conv2dArgs& a, bool grad_input, int64_t R, int64_t T) {
                   R)
                  .clean(T);
   }
-  return y && (x || R == 2);
+  return R == 2 || (y && x);
 }
 
 }  // namespace
@@ -473,6 +475,7 @@ bool winograd_fits(const Conv2dArgs& a, bool grad_input) {
     return false;
   }
   if (a.C < 16 || a.O < 16 || a.OH <= 0 || a.OW <= 0) return false;
+  if (R == 2 && (grad_input ? a.O : a.C * s * s) < 32) return false;  // rounding at the ends
   const int64_t T = R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
   if (a.N * ceil_div(a.OH, T) * ceil_div(a.OW, T) < (R == 3 ? 32 : 64)) return false;  // too few
   if (!clean_ends(a, grad_input, R, T)) return false;

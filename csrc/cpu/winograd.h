@@ -23,9 +23,9 @@ struct Winograd;
 template <>
 struct Winograd<2> {
   static constexpr int kTile = 2;
-  static constexpr float kInput[3][3] = {{1, -1, 0}, {0, 1, 0}, {0, -1, 1}};
-  static constexpr float kFilter[3][2] = {{1, 0}, {1, 1}, {0, 1}};
-  static constexpr float kOutput[2][3] = {{1, 1, 0}, {0, 1, 1}};
+  static constexpr float kInput[3][3] = {{1, 1, 0}, {0, 1, 0}, {0, 1, 1}};
+  static constexpr float kFilter[3][2] = {{1, 0}, {-1, 1}, {0, 1}};
+  static constexpr float kOutput[2][3] = {{1, 1, 0}, {0, -1, 1}};
 };
 
 template <>
