@@ -1,5 +1,5 @@
-// Convolution by Winograd's algorithm: tiles of 4 x 4 outputs (2 x 2 for two taps), four
-// times (1.8 times) fewer products than pixels times taps. The transforms are cpu/winograd.h; here
+// Convolution by Winograd's algorithm: tiles of 4 x 4 outputs (2 x 2 for some kernels of two taps),
+// up to four times fewer products than pixels times taps. The transforms are cpu/winograd.h; here
 // are the loops around them.
 //
 // A kernel of s * R taps moving by s pixels is s * s kernels of R taps, each on every s-th pixel in
@@ -14,6 +14,7 @@
 // U[a] += V[a]^T W[a] over all tiles.
 #include "cpu/conv_winograd.h"
 
+#include "cpu/conv_corners.h"
 #include "cpu/conv_pass.h"
 #include "cpu/kernels_isa.h"
 #include "cpu/winograd.h"
@@ -29,6 +30,7 @@ constexpr int64_t kTilesPerPiece = 64;
 constexpr int64_t kChannelsPerPiece = 16;
 
 constexpr int64_t kMaxStride = 4;
+constexpr int64_t kWeightsInTiles = 100;  // a point's weights take the time of so many tiles
 
 // One axis: output i of phase p reads position (i + tap) * step + p + origin and kernel element
 // tap * estep + p + e0; it lies at out0 + i * out_step. Outputs begin at i = lead.
@@ -113,15 +115,26 @@ void lead_in(Reach* r, int64_t R, int64_t T) {
   r->out0 -= r->lead * r->out_step;
 }
 
+// The smaller tiles where sums are short, for their rounding; where the larger ones would hang over
+// the end; where too few of them repay the transformed weights that go through memory.
+int64_t tile_of_two_taps(const Problem& p, int64_t grid_x) {
+  const auto cost = [&](int64_t T) {
+    const int64_t tiles = p.a.N * ceil_div(p.y.grid, T) * ceil_div(grid_x, T);
+    return (T + 1) * (T + 1) * (tiles + kWeightsInTiles);
+  };
+  const bool large = p.K >= 64 && p.K <= kMaxCornerDepth && cost(F42::kTile) < cost(F22::kTile);
+  return large ? F42::kTile : F22::kTile;
+}
+
 // Tiles and memory follow from the axes. Returns the workspace in bytes.
 int64_t plan(Problem* p) {
-  p->T = p->R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
   if (p->R == 3) {
-    lead_in(&p->y, p->R, p->T);
-    lead_in(&p->x[0], p->R, p->T);
+    lead_in(&p->y, p->R, F43::kTile);
+    lead_in(&p->x[0], p->R, F43::kTile);
   }
   int64_t grid_x = 0;
   for (int64_t i = 0; i < p->sides; ++i) grid_x = max64(grid_x, p->x[i].grid);
+  p->T = p->R == 3 ? F43::kTile : tile_of_two_taps(*p, grid_x);
   const int64_t th = ceil_div(p->y.grid, p->T), tw = ceil_div(grid_x, p->T), s = p->in.phases;
   const int64_t row = s * s * p->T * (tw * p->T + p->R - 1) * kWidth;
   p->bands = {p->a.N, th, tw, even(th, max64(1, kStagedFloats / row))};
@@ -192,7 +205,7 @@ int64_t tap_of(const Problem& p, int64_t side, int64_t phase, int64_t ty, int64_
 }
 
 // U[a][panel][k][lanes] = G w G^T, for some input channels of one vector of output channels.
-template <int R>
+template <class F>
 void transform_weights(const void* ctx, int64_t piece, void* scratch) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const Panels panels(p.M);
@@ -209,10 +222,10 @@ void transform_weights(const void* ctx, int64_t piece, void* scratch) {
       const int64_t side = i % p.sides, phase = i / p.sides;
       float* dst = p.u + side * p.points() * p.K * p.lanes + at * p.K + m0 - at +
                    (phase * channels + c) * width;
-      both_sides<FilterMatrix<R>>(
+      both_sides<FilterMatrix<F>>(
           [&](int ty, int tx) { return load(w + tap_of(p, side, phase, ty, tx) * kWidth); },
           [&](int ty, int tx, Vec v) {
-            store(dst + (ty * FilterMatrix<R>::kRows + tx) * p.K * p.lanes, v);
+            store(dst + (ty * FilterMatrix<F>::kRows + tx) * p.K * p.lanes, v);
           });
     }
   }
@@ -265,10 +278,10 @@ void stage_pixels(const Planes& s, const Staged& t, const float* src, int64_t n)
 }
 
 // dst[a][tile][k]: M x M^T of every tile of a band, of one group of channels in all phases.
-template <int R, class M>
+template <class F, class M>
 void transform_band(const Problem& p, const Planes& s, int64_t band, int64_t group, int64_t y0,
                     int64_t x0, int64_t pitch, int64_t stride, float* scratch, float* dst) {
-  constexpr int64_t kTile = Winograd<R>::kTile;
+  constexpr int64_t kTile = F::kTile;
   const Bands& b = p.bands;
   const int64_t c0 = group * kWidth, n = min64(kWidth, s.channels - c0);
   const int64_t height = b.rows_of(band);
@@ -296,21 +309,21 @@ void transform_band(const Problem& p, const Planes& s, int64_t band, int64_t gro
   }
 }
 
-template <int R>
+template <class F>
 void transform_inputs(const void* ctx, int64_t piece, void* scratch) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const int64_t groups = p.in.groups(), side = piece / groups % p.sides;
-  transform_band<R, InputMatrix<R>>(
+  transform_band<F, InputMatrix<F>>(
       p, p.in, p.band0 + piece / (groups * p.sides), piece % groups, p.y.origin, p.x[side].origin,
       p.K, p.v_stride, static_cast<float*>(scratch), p.v + side * p.points() * p.v_stride);
 }
 
-template <int R>
+template <class F>
 void transform_gradients(const void* ctx, int64_t piece, void* scratch) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const int64_t groups = p.gy.groups();
   // The outputs of the first tiles that do not exist are zeros beside the image.
-  transform_band<R, Transposed<OutputMatrix<R>>>(p, p.gy, p.band0 + piece / groups, piece % groups,
+  transform_band<F, Transposed<OutputMatrix<F>>>(p, p.gy, p.band0 + piece / groups, piece % groups,
                                                  -p.y.lead, -p.x[0].lead, p.lanes, p.p_stride,
                                                  static_cast<float*>(scratch), p.p);
 }
@@ -341,9 +354,9 @@ void multiply(const void* ctx, int64_t piece, void*) {
 }
 
 // The outputs of a band, of one vector of output channels: row by row, the sides interleaved.
-template <int R>
+template <class F>
 void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
-  constexpr int64_t kTile = Winograd<R>::kTile;
+  constexpr int64_t kTile = F::kTile;
   const Problem& p = *static_cast<const Problem*>(ctx);
   const Bands& b = p.bands;
   const int64_t vecs = Panels(p.M).vecs, band = p.band0 + piece / vecs;
@@ -357,8 +370,8 @@ void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
       const float* src = tile + side * p.points() * p.p_stride;
       float* dst = pixels + (p.x[side].out0 + p.x[side].lead) * kWidth;
       for (int64_t tx = 0; tx < b.tw; ++tx, src += p.lanes, dst += kTile * p.sides * kWidth) {
-        both_sides<OutputMatrix<R>>(
-            [&](int i, int j) { return load(src + (i * OutputMatrix<R>::kCols + j) * p.p_stride); },
+        both_sides<OutputMatrix<F>>(
+            [&](int i, int j) { return load(src + (i * OutputMatrix<F>::kCols + j) * p.p_stride); },
             [&](int i, int j, Vec v) { store(dst + i * pitch + j * p.sides * kWidth, v); });
       }
     }
@@ -399,7 +412,7 @@ void accumulate(const void* ctx, int64_t piece, void*) {
 }
 
 // gw = G^T U G, for some input channels of one vector of output channels.
-template <int R>
+template <class F>
 void finish_weights(const void* ctx, int64_t piece, void* scratch) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const int64_t channels = p.in.channels, blocks = ceil_div(channels, kChannelsPerPiece);
@@ -409,9 +422,9 @@ void finish_weights(const void* ctx, int64_t piece, void* scratch) {
   for (int64_t c = piece % blocks * kChannelsPerPiece; c < min64(channels, end); ++c) {
     for (int64_t phase = 0; phase < p.in.phases * p.in.phases; ++phase) {
       const float* src = p.u + (phase * channels + c) * p.lanes + m0;
-      both_sides<Transposed<FilterMatrix<R>>>(
+      both_sides<Transposed<FilterMatrix<F>>>(
           [&](int i, int j) {
-            return load(src + (i * FilterMatrix<R>::kRows + j) * p.K * p.lanes);
+            return load(src + (i * FilterMatrix<F>::kRows + j) * p.K * p.lanes);
           },
           [&](int ty, int tx, Vec v) { store(w + tap_of(p, 0, phase, ty, tx) * kWidth, v); });
     }
@@ -420,33 +433,41 @@ void finish_weights(const void* ctx, int64_t piece, void* scratch) {
   }
 }
 
-template <int R>
+template <class F>
 void correlate(Problem* p) {
   const int64_t vecs = Panels(p->M).vecs, bands = p->bands.count();
-  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), transform_weights<R>, p);
+  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), transform_weights<F>, p);
   for (p->band0 = 0; p->band0 < bands; p->band0 = p->band1) {
     p->band1 = min64(bands, p->band0 + p->bands_per_chunk);
     const int64_t count = p->band1 - p->band0;
-    parallel_for(count * p->sides * p->in.groups(), transform_inputs<R>, p);
+    parallel_for(count * p->sides * p->in.groups(), transform_inputs<F>, p);
     parallel_for(p->sides * p->points() * ceil_div(p->tiles(), kTilesPerPiece), multiply, p);
-    parallel_for(count * vecs, transform_outputs<R>, p);
+    parallel_for(count * vecs, transform_outputs<F>, p);
   }
 }
 
-template <int R>
+template <class F>
 void correlate_weights(Problem* p) {
   const int64_t vecs = Panels(p->M).vecs, bands = p->bands.count();
   for (p->band0 = 0; p->band0 < bands; p->band0 = p->band1) {
     p->band1 = min64(bands, p->band0 + p->bands_per_chunk);
     const int64_t count = p->band1 - p->band0;
-    parallel_for(count * p->in.groups(), transform_inputs<R>, p);
-    parallel_for(count * p->gy.groups(), transform_gradients<R>, p);
+    parallel_for(count * p->in.groups(), transform_inputs<F>, p);
+    parallel_for(count * p->gy.groups(), transform_gradients<F>, p);
     parallel_for(p->points() * ceil_div(p->K, kTilesPerPiece), accumulate, p);
   }
-  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), finish_weights<R>, p);
+  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), finish_weights<F>, p);
 }
 
-void run(Problem* p) { p->R == 3 ? correlate<3>(p) : correlate<2>(p); }
+template <class Fn>
+void with_matrices(const Problem& p, Fn fn) {
+  if (p.R == 3) return fn(F43());
+  p.T == F42::kTile ? fn(F42()) : fn(F22());
+}
+
+void run(Problem* p) {
+  with_matrices(*p, [p](auto f) { correlate<decltype(f)>(p); });
+}
 
 // In one dimension at least: then a corner has half of its taps in the other one.
 bool clean_ends(const Conv2dArgs& a, bool grad_input, int64_t R, int64_t T) {
@@ -475,8 +496,7 @@ bool winograd_fits(const Conv2dArgs& a, bool grad_input) {
     return false;
   }
   if (a.C < 16 || a.O < 16 || a.OH <= 0 || a.OW <= 0) return false;
-  if (R == 2 && (grad_input ? a.O : a.C * s * s) < 32) return false;  // rounding at the ends
-  const int64_t T = R == 3 ? Winograd<3>::kTile : Winograd<2>::kTile;
+  const int64_t T = R == 3 ? F43::kTile : F22::kTile;
   if (a.N * ceil_div(a.OH, T) * ceil_div(a.OW, T) < (R == 3 ? 32 : 64)) return false;  // too few
   if (!clean_ends(a, grad_input, R, T)) return false;
   return (max64(a.W, a.OW) + 2 * a.KW) * s * 8 * kWidth <= kRowFloats;
@@ -499,6 +519,7 @@ void winograd_grad_input(const Conv2dArgs& a) {
     plan(&p);
     run(&p);
   }
+  if (a.KH == 2 * a.stride_h) correct_corners(a);
 }
 
 int64_t winograd_grad_input_work(const Conv2dArgs& a) {
@@ -513,7 +534,7 @@ int64_t winograd_grad_input_work(const Conv2dArgs& a) {
 void winograd_grad_weight(const Conv2dArgs& a) {
   Problem p = forward_pass_of(a);
   plan(&p);
-  p.R == 3 ? correlate_weights<3>(&p) : correlate_weights<2>(&p);
+  with_matrices(p, [&p](auto f) { correlate_weights<decltype(f)>(&p); });
 }
 
 int64_t winograd_grad_weight_work(const Conv2dArgs& a) {

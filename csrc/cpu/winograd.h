@@ -1,15 +1,15 @@
 // Winograd's minimal filtering F(T, R): T outputs of a filter of R taps from T + R - 1 products
-// instead of T R. In two dimensions F(4, 3) takes 36 products instead of 144, F(2, 2) 9 instead
-// of 16.
+// instead of T R. In two dimensions F(4, 3) takes 36 products instead of 144, F(4, 2) 25 instead of
+// 64, F(2, 2) 9 instead of 16.
 //
 //   y = A^T [(G w G^T) . (B^T x B)] A    x: (T + R - 1)^2 pixels, w: R^2 taps, y: T^2 pixels
 //
-// The matrices evaluate polynomials at 0, 1, -1, 2, -1/2 and infinity (R = 3), at 0, 1 and infinity
-// (R = 2). These points keep the rounding errors of sums over 16 channels and more below what their
-// length allows. All is linear, so the gradients are made of the transposed matrices.
-// Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2016); the choice of
-// points: Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution
-// (2020).
+// The matrices evaluate polynomials at 0, 1, -1, 2, -1/2 and infinity, at 0, 1, -2, -1/2 and
+// infinity, and at 0, -1 and infinity. These points keep the rounding errors of sums over some tens
+// of terms below what their length allows. All is linear, so the gradients are made of the
+// transposed matrices. Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks
+// (2016); the choice of points: Barabasz et al., Error Analysis and Improving the Accuracy of
+// Winograd Convolution (2020).
 #pragma once
 #include "cpu/vec.h"
 
@@ -17,20 +17,28 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-template <int R>
-struct Winograd;
-
-template <>
-struct Winograd<2> {
-  static constexpr int kTile = 2;
+struct F22 {
+  static constexpr int kTile = 2, kTaps = 2, kPoints = 3;
   static constexpr float kInput[3][3] = {{1, 1, 0}, {0, 1, 0}, {0, 1, 1}};
   static constexpr float kFilter[3][2] = {{1, 0}, {-1, 1}, {0, 1}};
   static constexpr float kOutput[2][3] = {{1, 1, 0}, {0, -1, 1}};
 };
 
-template <>
-struct Winograd<3> {
-  static constexpr int kTile = 4;
+struct F42 {
+  static constexpr int kTile = 4, kTaps = 2, kPoints = 5;
+  static constexpr float kInput[5][5] = {{1, 1.5f, -1.5f, -1, 0},
+                                         {0, 1, 2.5f, 1, 0},
+                                         {0, -0.5f, -0.5f, 1, 0},
+                                         {0, -2, 1, 1, 0},
+                                         {0, -1, -1.5f, 1.5f, 1}};
+  static constexpr float kFilter[5][2] = {
+      {1, 0}, {2.0f / 9, 2.0f / 9}, {-1.0f / 9, 2.0f / 9}, {8.0f / 9, -4.0f / 9}, {0, 1}};
+  static constexpr float kOutput[4][5] = {
+      {1, 1, 1, 1, 0}, {0, 1, -2, -0.5f, 0}, {0, 1, 4, 0.25f, 0}, {0, 1, -8, -0.125f, 1}};
+};
+
+struct F43 {
+  static constexpr int kTile = 4, kTaps = 3, kPoints = 6;
   static constexpr float kInput[6][6] = {{1, 1.5f, -2, -1.5f, 1, 0}, {0, -1, -2.5f, -0.5f, 1, 0},
                                          {0, 1, 0.5f, -2.5f, 1, 0},  {0, -0.5f, -1, 0.5f, 1, 0},
                                          {0, 2, -1, -2, 1, 0},       {0, 1, 1.5f, -2, -1.5f, 1}};
@@ -47,20 +55,20 @@ struct Winograd<3> {
 };
 
 // The matrices as types, so that their elements are known where loops over them are unrolled.
-template <int R>
+template <class F>
 struct InputMatrix {  // B^T
-  static constexpr int kRows = Winograd<R>::kTile + R - 1, kCols = kRows;
-  static constexpr float at(int i, int k) { return Winograd<R>::kInput[i][k]; }
+  static constexpr int kRows = F::kPoints, kCols = F::kPoints;
+  static constexpr float at(int i, int k) { return F::kInput[i][k]; }
 };
-template <int R>
+template <class F>
 struct FilterMatrix {  // G
-  static constexpr int kRows = Winograd<R>::kTile + R - 1, kCols = R;
-  static constexpr float at(int i, int k) { return Winograd<R>::kFilter[i][k]; }
+  static constexpr int kRows = F::kPoints, kCols = F::kTaps;
+  static constexpr float at(int i, int k) { return F::kFilter[i][k]; }
 };
-template <int R>
+template <class F>
 struct OutputMatrix {  // A^T
-  static constexpr int kRows = Winograd<R>::kTile, kCols = kRows + R - 1;
-  static constexpr float at(int i, int k) { return Winograd<R>::kOutput[i][k]; }
+  static constexpr int kRows = F::kTile, kCols = F::kPoints;
+  static constexpr float at(int i, int k) { return F::kOutput[i][k]; }
 };
 template <class M>
 struct Transposed {
