@@ -60,8 +60,9 @@ struct Bands {
 
 struct Problem {
   Conv2dArgs a;
-  int64_t R, T, K, M;  // taps, outputs of a tile (in one dimension), inputs, outputs
-  int64_t sides;       // phases of the columns that are computed side by side
+  int64_t R, T, K, M;   // taps, outputs of a tile (in one dimension), inputs, outputs
+  int64_t sides;        // phases of the columns that are computed side by side
+  bool corners_follow;  // conv_corners.h
   Reach y, x[kMaxStride];
   Planes in, gy;  // gy: of the weight gradient
   const float* w;
@@ -102,27 +103,31 @@ struct Ends {
       : count(min64(r.grid, (r.in - 1 - r.origin) / r.step + 1)),
         low(r.origin + (R - 1) * r.step - 1 < 0),
         high(count * r.step + r.origin >= r.in) {}
+  bool any() const { return low || high; }
   bool clean(int64_t T) const { return !low || !high || count % T == 2 % T; }
 };
 
 // Tiles begin some outputs early where that keeps the ends clean.
 void lead_in(Reach* r, int64_t R, int64_t T) {
   const Ends ends(*r, R);
-  if (!ends.low && !ends.high) return;
+  if (!ends.any()) return;
   r->lead = ends.low ? T - 1 : (T - (ends.count - 1) % T) % T;
   r->grid += r->lead;
   r->origin -= r->lead * r->step;
   r->out0 -= r->lead * r->out_step;
 }
 
-// The smaller tiles where sums are short, for their rounding; where the larger ones would hang over
-// the end; where too few of them repay the transformed weights that go through memory.
+// The smaller tiles where sums are short or corners have fewer taps, for their rounding; where the
+// larger ones would hang over the end; where too few of them repay the transformed weights that go
+// through memory.
 int64_t tile_of_two_taps(const Problem& p, int64_t grid_x) {
   const auto cost = [&](int64_t T) {
     const int64_t tiles = p.a.N * ceil_div(p.y.grid, T) * ceil_div(grid_x, T);
     return (T + 1) * (T + 1) * (tiles + kWeightsInTiles);
   };
-  const bool large = p.K >= 64 && p.K <= kMaxCornerDepth && cost(F42::kTile) < cost(F22::kTile);
+  const bool even_taps = !Ends(p.y, p.R).any() || !Ends(p.x[0], p.R).any();
+  const bool large = (even_taps || p.corners_follow) && p.K >= 64 && p.K <= kMaxCornerDepth &&
+                     cost(F42::kTile) < cost(F22::kTile);
   return large ? F42::kTile : F22::kTile;
 }
 
@@ -181,6 +186,7 @@ Problem grad_input_pass_of(const Conv2dArgs& a, int64_t phase) {
   p.a = a;
   p.R = a.KH / s;
   p.sides = s;
+  p.corners_follow = true;
   p.y = phase_reach(a.H, a.OH, a.KH, s, a.pad_h, phase);
   for (int64_t x = 0; x < s; ++x) p.x[x] = phase_reach(a.W, a.OW, a.KW, s, a.pad_w, x);
   p.K = a.O;
