@@ -7,6 +7,7 @@
 // Source: Chetlur et al., cuDNN (2014), implicit GEMM.
 #include "core/args/conv.h"
 
+#include "cpu/conv_columns.h"
 #include "cpu/conv_depthwise.h"
 #include "cpu/conv_pass.h"
 #include "cpu/conv_pixels.h"
@@ -196,6 +197,7 @@ void conv2d_grad_input(const Conv2dArgs& a) {
   if (covers_image(a)) return whole_grad_input(a);
   if (is_pointwise(a, a.C, a.O)) return gemm(pointwise_grad_input(a));
   if (is_depthwise(a)) return depthwise_grad_input(a);
+  if (columns_fit(a)) return columns_grad_input(a);
   if (winograd_fits(a, true)) return winograd_grad_input(a);
   if (scatter_fits(a)) return scatter_grad_input(a);
   for (int64_t y = 0; y < a.stride_h; ++y) {
@@ -211,6 +213,7 @@ int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_input_product(a));
   if (is_pointwise(a, a.C, a.O)) return gemm_work(pointwise_grad_input(a));
   if (is_depthwise(a)) return 0;
+  if (columns_fit(a)) return 0;
   if (winograd_fits(a, true)) return winograd_grad_input_work(a);
   if (scatter_fits(a)) return scatter_grad_input_work(a);
   int64_t bytes = 0;
