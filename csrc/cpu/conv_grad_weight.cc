@@ -6,6 +6,8 @@
 #include "core/args/conv.h"
 #include "cpu/conv_block.h"
 #include "cpu/conv_depthwise.h"
+#include "cpu/conv_dots.h"
+#include "cpu/conv_pass.h"
 #include "cpu/conv_whole.h"
 #include "cpu/conv_winograd.h"
 #include "cpu/kernels_isa.h"
@@ -19,7 +21,7 @@ constexpr int64_t kBlockDepth = 576;
 constexpr int64_t kSumRows = 64;
 constexpr double kPieceFlops = 8e6;
 
-struct Pass {
+struct ChannelsPass {
   Conv2dArgs a;
   Grid g;
   int64_t M, chunks, panels_per_piece;
@@ -30,11 +32,11 @@ struct Pass {
   int64_t partial_floats() const { return a.groups * lanes() * g.k(); }
 };
 
-int64_t plan(const Conv2dArgs& a, Pass* p) {
+int64_t plan(const Conv2dArgs& a, ChannelsPass* p) {
   p->a = a;
   Grid& g = p->g;
-  g.y = {a.H, a.OH, a.OH, a.stride_h, a.KH, -a.pad_h, a.dil_h, 0, 1, 0, 1};
-  g.x = {a.W, a.OW, a.OW, a.stride_w, a.KW, -a.pad_w, a.dil_w, 0, 1, 0, 1};
+  g.y = forward_axis(a.H, a.OH, a.KH, a.stride_h, a.pad_h, a.dil_h);
+  g.x = forward_axis(a.W, a.OW, a.KW, a.stride_w, a.pad_w, a.dil_w);
   g.N = a.N;
   g.CI = a.C / a.groups;
   p->M = a.O / a.groups;
@@ -55,7 +57,8 @@ int64_t plan(const Conv2dArgs& a, Pass* p) {
 }
 
 // gy of one panel of channels of a block of pixels: dst[pixel][lane].
-void pack_gy(const Pass& p, const Block& t, int64_t o, int64_t n, int64_t width, float* dst) {
+void pack_gy(const ChannelsPass& p, const Block& t, int64_t o, int64_t n, int64_t width,
+             float* dst) {
   const Conv2dArgs& a = p.a;
   const int64_t plane = a.OH * a.OW;
   const bool whole = t.cols == a.OW;
@@ -73,7 +76,7 @@ struct Cell {
   int64_t group, panel0, panel1, b, chunk;
 };
 
-Cell cell_of(const Pass& p, int64_t piece) {
+Cell cell_of(const ChannelsPass& p, int64_t piece) {
   const int64_t count = Panels(p.M).count, parts = ceil_div(count, p.panels_per_piece);
   const int64_t blocks = p.g.k_blocks(), part = piece / blocks % parts;
   return {piece / (blocks * parts) % p.a.groups, part_begin(count, parts, part),
@@ -82,8 +85,8 @@ Cell cell_of(const Pass& p, int64_t piece) {
 }
 
 // sums[k][lane] (+)= x at the pixels of a block * gy.
-void multiply_panel(const Pass& p, int64_t kc, int64_t pixels, const int64_t* pixel, const float* x,
-                    int64_t vecs, const float* gy, bool add, float* sums) {
+void multiply_panel(const ChannelsPass& p, int64_t kc, int64_t pixels, const int64_t* pixel,
+                    const float* x, int64_t vecs, const float* gy, bool add, float* sums) {
   const int64_t tiles = ceil_div(kc, kTileRows), width = vecs * kWidth;
   for (int64_t u = 0; u < tiles; ++u) {
     const int64_t k = part_begin(kc, tiles, u), r = part_begin(kc, tiles, u + 1) - k;
@@ -99,7 +102,7 @@ void multiply_panel(const Pass& p, int64_t kc, int64_t pixels, const int64_t* pi
 }
 
 void accumulate(const void* ctx, int64_t piece, void* scratch) {
-  const Pass& p = *static_cast<const Pass*>(ctx);
+  const ChannelsPass& p = *static_cast<const ChannelsPass*>(ctx);
   const Grid& g = p.g;
   const Cell c = cell_of(p, piece);
   const Panels panels(p.M);
@@ -127,7 +130,7 @@ void accumulate(const void* ctx, int64_t piece, void* scratch) {
 
 // gw of some weight elements of one panel: the chunks added in order, then transposed.
 void sum_chunks(const void* ctx, int64_t piece, void* scratch) {
-  const Pass& p = *static_cast<const Pass*>(ctx);
+  const ChannelsPass& p = *static_cast<const ChannelsPass*>(ctx);
   const Panels panels(p.M);
   const int64_t k = p.g.k(), blocks = ceil_div(k, kSumRows);
   const int64_t panel = piece / blocks % panels.count, group = piece / (blocks * panels.count);
@@ -150,7 +153,8 @@ void conv2d_grad_weight(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_grad_weight(a));
   if (is_depthwise(a)) return depthwise_grad_weight(a);
   if (winograd_fits(a, false)) return winograd_grad_weight(a);
-  Pass p = {};
+  if (dots_fit(a)) return dots_grad_weight(a);
+  ChannelsPass p = {};
   if (plan(a, &p) == 0) {
     const int64_t n = a.O * p.g.k();
     if (n > 0) memset(a.out, 0, static_cast<size_t>(n) * sizeof(float));
@@ -166,7 +170,8 @@ int64_t conv2d_grad_weight_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_weight(a));
   if (is_depthwise(a)) return depthwise_grad_weight_work(a);
   if (winograd_fits(a, false)) return winograd_grad_weight_work(a);
-  Pass p = {};
+  if (dots_fit(a)) return dots_grad_weight_work(a);
+  ChannelsPass p = {};
   return plan(a, &p);
 }
 
