@@ -59,7 +59,7 @@ inline void whole_grad_input(const Conv2dArgs& a) {
 // weights do not repay it where there are many channels.
 inline bool is_pointwise(const Conv2dArgs& a, int64_t m, int64_t k) {
   return a.groups == 1 && a.KH == 1 && a.KW == 1 && a.stride_h == 1 && a.stride_w == 1 &&
-         a.pad_h == 0 && a.pad_w == 0 && a.H * a.W >= 64 && (m >= 128 || k <= 64);
+         a.pad_h == 0 && a.pad_w == 0 && a.H * a.W >= 64 && (m >= 64 || k <= 64);
 }
 
 // The product of an image's channels: (m, k) weights by (k, H*W) pixels.

@@ -32,7 +32,8 @@ constexpr int64_t kBlockCols = 2048 / kTileCols * kTileCols;
 constexpr int64_t kMostParts = 32;           // of the rows of a block
 constexpr int64_t kFewPanels = 6;            // of B: fewer do not repay a copy of A
 constexpr int64_t kNarrowPanel = 64 * 1024;  // floats of B that fit L2, however deep
-constexpr int64_t kPanelsPerPiece = 2;       // of packing B
+constexpr int64_t kPanelsPerPiece = 4;       // of packing B
+constexpr int64_t kPackSteps = 4;
 
 struct PackedPlan {
   int64_t row_blocks, col_blocks, depths;
@@ -91,12 +92,16 @@ inline void pack_piece(const void* ctx, int64_t piece, void*) {
     return pack_rows(src, p.ai, p.ak, m, x.kc, x.packed_a + i * x.kc);
   }
   const Panels panels(x.j1 - x.j0);
-  const int64_t end = min64(panels.count, (piece + 1) * kPanelsPerPiece);
-  for (int64_t q = piece * kPanelsPerPiece; q < end; ++q) {
-    const int64_t width = panels.width(q) * kWidth, begin = panels.begin(q) * kWidth;
-    const int64_t j = x.j0 + begin;
-    pack_panel(x.b + x.k0 * p.bk + j * p.bj, p.bj, p.bk, min64(width, x.j1 - j), x.kc, width,
-               x.packed_b + begin * x.kc);
+  const int64_t begin = piece * kPanelsPerPiece, end = min64(panels.count, begin + kPanelsPerPiece);
+  // Rows of B far apart: some steps of k for all panels, so that a row is read in a long run.
+  const int64_t steps = p.bj == 1 ? kPackSteps : x.kc;
+  for (int64_t k = 0; k < x.kc; k += steps) {
+    for (int64_t q = begin; q < end; ++q) {
+      const int64_t width = panels.width(q) * kWidth, at = panels.begin(q) * kWidth;
+      const int64_t j = x.j0 + at;
+      pack_panel(x.b + (x.k0 + k) * p.bk + j * p.bj, p.bj, p.bk, min64(width, x.j1 - j),
+                 min64(steps, x.kc - k), width, x.packed_b + at * x.kc + k * width);
+    }
   }
 }
 
