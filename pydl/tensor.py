@@ -51,21 +51,19 @@ class Tensor(Methods):
     version: list[int]
 
     def __init__(self, data: RawArray, device: Device) -> None:
-        self._take(data, device)
+        self.data = data
+        self.device = device
+        self._shape: Shape = data.shape  # kept, as they are asked for all the time
+        self._dtype = device.dtype_of(data)
         self._grad = [None]
         self.node = None
         self.requires_grad = False
         self.version = [0]
 
-    def _take(self, data: RawArray, device: Device) -> None:
-        self.data = data
-        self.device = device
-        self._shape: Shape = data.shape  # kept, as they are asked for all the time
-        self._dtype = device.dtype_of(data)
-
     def become(self, other: Tensor) -> None:
         """Takes over the memory, element type and device of another tensor of its shape."""
-        self._take(other.data, other.device)
+        self.data, self.device = other.data, other.device
+        self._shape, self._dtype = other._shape, other._dtype
         self.version = other.version
 
     # ---- what it is
