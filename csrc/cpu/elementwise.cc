@@ -19,21 +19,25 @@ constexpr int64_t kPiece = 32768;  // elements: 15-30 us from memory
 template <class F>
 void unary_range(const UnaryArgs& a, int64_t i, int64_t end) {
   const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
-  for (; i + kWidth <= end; i += kWidth) store(a.y + i, F::forward(load(a.x + i), p0, p1));
+  const Output put(a.y, a.n);
+  for (; i + kWidth <= end; i += kWidth) put(a.y + i, F::forward(load(a.x + i), p0, p1));
   if (i < end) store_n(a.y + i, F::forward(load_n(a.x + i, end - i), p0, p1), end - i);
+  put.done();
 }
 
 template <class F>
 void unary_backward_range(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
   const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
+  const Output put(a.gx, a.n);
   for (; i + kWidth <= end; i += kWidth) {
-    store(a.gx + i, load(a.gy + i) * F::derivative(load(a.s + i), p0, p1));
+    put(a.gx + i, load(a.gy + i) * F::derivative(load(a.s + i), p0, p1));
   }
   const int64_t n = end - i;
   if (n > 0) {
     const Vec d = F::derivative(load_n(a.s + i, n), p0, p1);
     store_n(a.gx + i, load_n(a.gy + i, n) * d, n);
   }
+  put.done();
 }
 
 using UnaryRange = void (*)(const UnaryArgs&, int64_t, int64_t);
@@ -88,11 +92,14 @@ struct Block {
   const void* b;
   void* out;
   int64_t rows, cols, a_row, b_row, a_col, b_col;
+  int64_t size;  // elements of the whole output
 };
 using BlockFn = void (*)(const Block&);
 
-inline void put(float* p, Vec v, int64_t n) { store_tail(p, v, n); }
-inline void put(uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
+inline void put(const Output& to, float* p, Vec v) { to(p, v); }
+inline void put(const Output&, uint8_t* p, Mask m) { store_mask(p, m, kWidth); }
+inline void put_n(float* p, Vec v, int64_t n) { store_n(p, v, n); }
+inline void put_n(uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
 
 // How an operand moves along a row.
 enum Walk { kFixed, kDense, kStrided };
@@ -111,19 +118,23 @@ void f32_block(const Block& s) {
   const float* a = static_cast<const float*>(s.a);
   const float* b = static_cast<const float*>(s.b);
   R* out = static_cast<R*>(s.out);
+  const bool aligned = s.rows == 1 || s.cols % kWidth == 0;
+  const Output to(static_cast<const float*>(s.out), aligned ? s.size : 0);
   for (int64_t r = 0; r < s.rows; ++r, a += s.a_row, b += s.b_row, out += s.cols) {
     const Vec a0 = set1(a[0]), b0 = set1(b[0]);
     int64_t i = 0;
     for (; i + kWidth <= s.cols; i += kWidth) {
       const Vec x = fetch<kA>(a, i, s.a_col, a0, kWidth);
       const Vec y = fetch<kB>(b, i, s.b_col, b0, kWidth);
-      put(out + i, Op::lanes(x, y), kWidth);
+      put(to, out + i, Op::lanes(x, y));
     }
     const int64_t n = s.cols - i;
     if (n > 0) {
-      put(out + i, Op::lanes(fetch<kA>(a, i, s.a_col, a0, n), fetch<kB>(b, i, s.b_col, b0, n)), n);
+      put_n(out + i, Op::lanes(fetch<kA>(a, i, s.a_col, a0, n), fetch<kB>(b, i, s.b_col, b0, n)),
+            n);
     }
   }
+  to.done();
 }
 
 template <class Op, class T, class R>
@@ -331,7 +342,7 @@ void binary(const BinaryArgs& args) {
                       [&](int64_t first, const int64_t* offset, int64_t rows, int64_t cols) {
                         c.fn({at(a.a, offset[0] * size), at(a.b, offset[1] * size),
                               at(a.out, first * c.out_size), rows, cols, a.a_stride[up],
-                              a.b_stride[up], a.a_stride[last], a.b_stride[last]});
+                              a.b_stride[up], a.a_stride[last], a.b_stride[last], c.n});
                       });
       },
       &context);

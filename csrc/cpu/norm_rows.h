@@ -42,6 +42,19 @@ inline void cover(int64_t S, F f) {
   if (i < S) f(S - kWidth, kWidth);
 }
 
+// Output by rows of S, for `cover`.
+class RowOutput {
+ public:
+  RowOutput(const float* p, int64_t rows, int64_t S) : whole_(p, S % kWidth == 0 ? rows * S : 0) {}
+  void operator()(float* p, Vec v, int64_t n) const {
+    n == kWidth ? whole_(p, v) : store_n(p, v, n);
+  }
+  void done() const { whole_.done(); }
+
+ private:
+  Output whole_;
+};
+
 struct Moments {
   double n = 0.0, mean = 0.0, m2 = 0.0;  // m2: sum of (x - mean)^2
   void merge(double count, double other_mean, double other_m2) {

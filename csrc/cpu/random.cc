@@ -208,16 +208,18 @@ void dropout_piece(const void* ctx, int64_t piece, void*) {
   const float* x = a.x;  // y may be x
   float* y = a.y;
   uint8_t* __restrict mask = a.mask;
+  const Output put(y, a.n);
   tiles(stream_of(a.state), piece, a.n, 1, [&](const uint32_t* words, int64_t at, int64_t n) {
     const auto step = [&](int64_t i, int64_t w) {
       const Mask kept = at_least(words + i, threshold);
       store_bits(mask, at + i, kept, w);
-      store_tail(y + at + i, select(kept, loaded(load_tail(x + at + i, w)) * scale, zero), w);
+      return select(kept, loaded(load_tail(x + at + i, w)) * scale, zero);
     };
     int64_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) step(i, kWidth);
-    if (i < n) step(i, n - i);
+    for (; i + kWidth <= n; i += kWidth) put(y + at + i, step(i, kWidth));
+    if (i < n) store_n(y + at + i, step(i, n - i), n - i);
   });
+  put.done();
 }
 
 void dropout_back_piece(const void* ctx, int64_t piece, void*) {
@@ -228,12 +230,13 @@ void dropout_back_piece(const void* ctx, int64_t piece, void*) {
   const uint8_t* __restrict mask = a.mask;
   const int64_t end = min64((piece + 1) * kPiece, a.n);
   const auto step = [&](int64_t i, int64_t w) {
-    const Mask kept = load_bits(mask, i, w);
-    store_tail(gx + i, select(kept, loaded(load_tail(gy + i, w)) * scale, zero), w);
+    return select(load_bits(mask, i, w), loaded(load_tail(gy + i, w)) * scale, zero);
   };
+  const Output put(gx, a.n);
   int64_t i = piece * kPiece;
-  for (; i + kWidth <= end; i += kWidth) step(i, kWidth);
-  if (i < end) step(i, end - i);
+  for (; i + kWidth <= end; i += kWidth) put(gx + i, step(i, kWidth));
+  if (i < end) store_n(gx + i, step(i, end - i), end - i);
+  put.done();
 }
 
 }  // namespace

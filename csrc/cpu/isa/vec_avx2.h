@@ -24,6 +24,8 @@ inline Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
 inline Vec load_n(const float* p, int64_t n) { return {_mm256_maskload_ps(p, lanes(n))}; }
 inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
 inline void store_n(float* p, Vec a, int64_t n) { _mm256_maskstore_ps(p, lanes(n), a.v); }
+inline void stream(float* p, Vec a) { _mm256_stream_ps(p, a.v); }
+inline void end_streams() { _mm_sfence(); }
 inline Vec set1(float x) { return {_mm256_set1_ps(x)}; }
 
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }

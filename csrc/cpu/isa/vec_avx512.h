@@ -30,6 +30,9 @@ inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline Vec load_n(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(lanes(n), p)}; }
 inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
 inline void store_n(float* p, Vec a, int64_t n) { _mm512_mask_storeu_ps(p, lanes(n), a.v); }
+// Past the caches; p is aligned to a vector. What follows must not be seen before it.
+inline void stream(float* p, Vec a) { _mm512_stream_ps(p, a.v); }
+inline void end_streams() { _mm_sfence(); }
 inline Vec set1(float x) { return {_mm512_set1_ps(x)}; }
 
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }

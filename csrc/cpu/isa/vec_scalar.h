@@ -50,6 +50,8 @@ inline Vec load_n(const float* p, int64_t n) {
   return r;
 }
 inline void store(float* p, Vec a) { __builtin_memcpy(p, &a, sizeof a); }
+inline void stream(float* p, Vec a) { store(p, a); }
+inline void end_streams() {}
 inline void store_n(float* p, Vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = a.v[i];
 }
