@@ -30,8 +30,9 @@ Way way_of(const Problem& p) {
 // Few columns are few rows of the transposed product.
 Problem problem_of(const GemmArgs& a) {
   const Problem p = make_problem(a);
+  if (a.n >= a.m) return p;
   const Problem t = transposed(p);
-  return a.n < a.m && is_thin(t) ? t : p;
+  return is_thin(t) ? t : p;
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ inline PackedPlan make_packed_plan(const Problem& p) {
     plan.col_parts *= 2;
   }
   plan.b_floats = vecs * kWidth * kc;
-  plan.a_floats = copy_a ? ceil_div(rows, kWidth) * kWidth * kc : 0;
+  plan.a_floats = copy_a ? ceil_div(rows, kWidth) * panel_pitch(kc) : 0;
   return plan;
 }
 
@@ -78,7 +78,7 @@ struct PackedBlock {
   bool in_place() const { return plan.a_floats == 0; }
   RowSource rows() const {
     if (in_place()) return {a + i0 * p.ai + k0 * p.ak, p.ai, p.ai * kWidth, p.ak};
-    return {packed_a, 1, kWidth * kc, kWidth};
+    return {packed_a, 1, panel_pitch(kc), kWidth};
   }
 };
 
@@ -88,7 +88,7 @@ inline void pack_piece(const void* ctx, int64_t piece, void*) {
   if (piece >= x.b_pieces) {
     const int64_t i = (piece - x.b_pieces) * kPackGroup, m = min64(kPackGroup, x.i1 - x.i0 - i);
     const float* src = x.a + (x.i0 + i) * p.ai + x.k0 * p.ak;
-    return pack_rows(src, p.ai, p.ak, m, x.kc, x.packed_a + i * x.kc);
+    return pack_rows(src, p.ai, p.ak, m, x.kc, x.packed_a + i / kWidth * panel_pitch(x.kc));
   }
   const Panels panels(x.j1 - x.j0);
   const int64_t end = min64(panels.count, (piece + 1) * kPanelsPerPiece);

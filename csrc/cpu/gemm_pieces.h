@@ -26,6 +26,9 @@ struct PiecesPlan {
 inline PiecesPlan make_pieces_plan(const Problem& p) {
   const GemmArgs& g = p.g;
   const double flops = p.flops() * static_cast<double>(g.batch);
+  if (g.batch == 1 && flops <= kPieceFlops && g.m <= kPieceRows && g.n <= kPieceCols) {
+    return {1, 1, 1, 1};
+  }
   const double want = flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0;
   PiecesPlan plan = {ceil_div(g.m, kPieceRows), ceil_div(g.n, kPieceCols), 1, 1};
   const double part = p.flops() / static_cast<double>(plan.row_tiles * plan.col_tiles);
@@ -34,12 +37,12 @@ inline PiecesPlan make_pieces_plan(const Problem& p) {
     const int64_t rows = g.m / plan.row_tiles, cols = g.n / plan.col_tiles;
     if (g.k / plan.splits >= 2 * kSplitDepth) {
       plan.splits *= 2;
-    } else if (rows < 2 * kTileRows && cols < 2 * kTileCols) {
-      break;
-    } else if (rows * 2 > cols * 3 || cols < 2 * kTileCols) {
+    } else if (cols > kTileCols && (p.ak == 1 || cols <= 2 * kTileCols || rows * 2 <= cols * 3)) {
+      plan.col_tiles *= 2;
+    } else if (rows >= 2 * kTileRows) {
       plan.row_tiles *= 2;
     } else {
-      plan.col_tiles *= 2;
+      break;
     }
   }
   return plan;
@@ -50,8 +53,9 @@ inline int64_t pieces_work(const Problem& p, const PiecesPlan& plan) {
 }
 
 struct Pieces {
-  Problem p;
+  const Problem& p;
   PiecesPlan plan;
+  GemmArgs sums;  // of a split: raw sums into the workspace
 
   int64_t parts() const { return plan.row_tiles * plan.col_tiles * plan.splits * p.g.batch; }
 };
@@ -63,12 +67,13 @@ struct Part {
   const float* b;
   float* c;
   int64_t ldc;
-  GemmArgs g;  // of a split: raw sums into the workspace
+  const GemmArgs* g;  // what the write-back adds
 };
 
 inline Part part_of(const Pieces& x, int64_t part) {
   const PiecesPlan& plan = x.plan;
   const GemmArgs& g = x.p.g;
+  if (x.parts() == 1) return {0, g.m, 0, g.n, 0, g.k, g.a, g.b, g.c, x.p.ci, &g};
   const int64_t vecs = ceil_div(g.n, kWidth);
   const int64_t j = part % plan.col_tiles;
   const int64_t i = part / plan.col_tiles % plan.row_tiles;
@@ -85,14 +90,11 @@ inline Part part_of(const Pieces& x, int64_t part) {
   t.b = g.b + b * g.b_batch;
   t.c = g.c + b * g.c_batch;
   t.ldc = x.p.ci;
-  t.g = g;
+  t.g = &g;
   if (plan.splits == 1) return t;
   t.c = static_cast<float*>(g.work) + (b * plan.splits + s) * g.m * g.n;
   t.ldc = g.n;
-  t.g.alpha = 1.0f;
-  t.g.accumulate = 0;
-  t.g.act = Act::kNone;
-  t.g.bias_axis = BiasAxis::kNone;
+  t.g = &x.sums;
   return t;
 }
 
@@ -100,24 +102,27 @@ inline Part part_of(const Pieces& x, int64_t part) {
 inline RowSource rows_of(const Problem& p, const Part& t, int64_t k0, int64_t kc, int64_t panels,
                          float* scratch) {
   const float* src = t.a + t.i0 * p.ai + k0 * p.ak;
-  if (p.ak == 1 || panels <= 1 || kc * p.ak <= kSmall) return {src, p.ai, p.ai * kWidth, p.ak};
+  if (p.ak == 1 || panels * kc <= kPieceDepth || kc * p.ak <= kSmall)
+    return {src, p.ai, p.ai * kWidth, p.ak};
   const int64_t m = t.i1 - t.i0;
   for (int64_t i = 0; i < m; i += kPackGroup) {
-    pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc, scratch + i * kc);
+    pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc,
+              scratch + i / kWidth * panel_pitch(kc));
   }
-  return {scratch, 1, kWidth * kc, kWidth};
+  return {scratch, 1, panel_pitch(kc), kWidth};
 }
 
 // One k block of one panel of B against all rows of the part.
 inline void multiply_panel(const Part& t, const RowSource& rows, int64_t k0, int64_t kc, int64_t j,
                            int64_t vecs, const float* b, int64_t ldb) {
   const int64_t m = t.i1 - t.i0, tiles = ceil_div(m, kTileRows);
-  for (int64_t u = 0; u < tiles; ++u) {
-    const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
+  int64_t i = 0;
+  for (int64_t u = 0, r; u < tiles; ++u, i += r) {
+    r = m / tiles + (u < m % tiles ? 1 : 0);
     const float* at[kTileRows];
     for (int64_t q = 0; q < r; ++q) at[q] = rows.at(i + q);
     run_tile(r, vecs, kc, at, Step{rows.step}, b, Step{ldb},
-             tile_out(t.g, t.c, t.ldc, t.i0 + i, j, k0 == t.k0, k0 + kc == t.k1));
+             tile_out(*t.g, t.c, t.ldc, t.i0 + i, j, k0 == t.k0, k0 + kc == t.k1));
   }
 }
 
@@ -179,7 +184,11 @@ inline void sum_splits(const void* ctx, int64_t piece, void*) {
 }
 
 inline void multiply_in_pieces(const Problem& p) {
-  const Pieces x = {p, make_pieces_plan(p)};
+  Pieces x = {p, make_pieces_plan(p), p.g};
+  x.sums.alpha = 1.0f;
+  x.sums.accumulate = 0;
+  x.sums.act = Act::kNone;
+  x.sums.bias_axis = BiasAxis::kNone;
   parallel_for(ceil_div(x.parts(), x.plan.parts_per_piece), multiply_pieces, &x);
   if (x.plan.splits == 1) return;
   parallel_for(ceil_div(p.g.batch * p.g.m, rows_per_sum(x)), sum_splits, &x);
