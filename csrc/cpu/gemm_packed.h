@@ -103,7 +103,8 @@ inline void pack_piece(const void* ctx, int64_t piece, void*) {
 // Rows in place come from far where A is large, and in too short runs for the hardware to foresee.
 inline void prefetch_rows(const RowSource& rows, int64_t i, int64_t end, int64_t kc) {
   for (; i < end; ++i) {
-    const float* row = rows.at(i);
+    const float* row;
+    rows.find(i, 1, &row);
     for (int64_t k = 0; k < kc; k += 16) __builtin_prefetch(row + k);
   }
 }
@@ -126,7 +127,7 @@ inline void multiply_piece(const void* ctx, int64_t piece, void*) {
     for (int64_t u = u0; u < u1; ++u) {
       const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
       const float* at[kTileRows];
-      for (int64_t s = 0; s < r; ++s) at[s] = rows.at(i + s);
+      rows.find(i, r, at);
       if (far && q == q0) prefetch_rows(rows, i + r, min64(m, i + r + kTileRows), x.kc);
       run_tile(r, vecs, x.kc, at, Step{rows.step}, x.packed_b + j * x.kc, Step{vecs * kWidth},
                tile_out(g, x.c, x.p.ci, x.i0 + i, x.j0 + j, x.k0 == 0, x.k0 + x.kc == g.k));

@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kPieceDepth = 256;
 constexpr int64_t kPieceRows = 256;
 constexpr int64_t kPieceCols = 768;
+constexpr int64_t kShortDepth = 32;
 constexpr int64_t kSmall = 8 * 1024;   // floats of an operand that L1 holds as they lie
 constexpr int64_t kSplitDepth = 1024;  // least k of a split: far more than its sums cost
 
@@ -112,40 +113,58 @@ inline RowSource rows_of(const Problem& p, const Part& t, int64_t k0, int64_t kc
   return {scratch, 1, panel_pitch(kc), kWidth};
 }
 
-// One k block of one panel of B against all rows of the part.
-inline void multiply_panel(const Part& t, const RowSource& rows, int64_t k0, int64_t kc, int64_t j,
-                           int64_t vecs, const float* b, int64_t ldb) {
+// A panel of B over one range of k, packed or in place.
+struct PanelSource {
+  const float* b;
+  int64_t step, j, vecs;
+};
+
+// Panel q of the part's columns; `packed` has room for it.
+inline PanelSource panel_of(const Problem& p, const Part& t, const Panels& panels, int64_t q,
+                            int64_t k0, int64_t kc, float* packed) {
+  const int64_t vecs = panels.width(q), width = vecs * kWidth;
+  const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
+  const float* b = t.b + k0 * p.bk + j * p.bj;
+  const bool repays = t.i1 - t.i0 > 2 * kTileRows && kc * p.bk > kSmall;
+  if (p.bj == 1 && n == width && !repays) return {b, p.bk, j, vecs};
+  pack_panel(b, p.bj, p.bk, n, kc, width, packed);
+  return {packed, width, j, vecs};
+}
+
+// One range of k of `count` panels of B against all rows of the part.
+inline void multiply_panels(const Part& t, const RowSource& rows, int64_t k0, int64_t kc,
+                            const PanelSource* panels, int64_t count) {
   const int64_t m = t.i1 - t.i0, tiles = ceil_div(m, kTileRows);
   int64_t i = 0;
   for (int64_t u = 0, r; u < tiles; ++u, i += r) {
     r = m / tiles + (u < m % tiles ? 1 : 0);
     const float* at[kTileRows];
-    for (int64_t q = 0; q < r; ++q) at[q] = rows.at(i + q);
-    run_tile(r, vecs, kc, at, Step{rows.step}, b, Step{ldb},
-             tile_out(*t.g, t.c, t.ldc, t.i0 + i, j, k0 == t.k0, k0 + kc == t.k1));
+    rows.find(i, r, at);
+    for (const PanelSource* x = panels; x < panels + count; ++x) {
+      run_tile(r, x->vecs, kc, at, Step{rows.step}, x->b, Step{x->step},
+               tile_out(*t.g, t.c, t.ldc, t.i0 + i, x->j, k0 == t.k0, k0 + kc == t.k1));
+    }
   }
 }
 
+// Where k is short, writing C is the work: its rows are written from end to end.
 inline void multiply_part(const Problem& p, const Part& t, float* packed_b) {
   if (t.j1 <= t.j0 || t.i1 <= t.i0) return;
   const Panels panels(t.j1 - t.j0);
-  float* packed_a = packed_b + kTileCols * kPieceDepth;
+  float* packed_a = packed_b + max64(kTileCols * kPieceDepth, kPieceCols * kShortDepth);
   const int64_t depths = max64(1, ceil_div(t.k1 - t.k0, kPieceDepth));
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t k0 = t.k0 + part_begin(t.k1 - t.k0, depths, d);
     const int64_t kc = t.k0 + part_begin(t.k1 - t.k0, depths, d + 1) - k0;
     const RowSource rows = rows_of(p, t, k0, kc, panels.count, packed_a);
-    for (int64_t q = 0; q < panels.count; ++q) {
-      const int64_t vecs = panels.width(q), width = vecs * kWidth;
-      const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
-      const float* b = t.b + k0 * p.bk + j * p.bj;
-      const bool repays = t.i1 - t.i0 > 2 * kTileRows && kc * p.bk > kSmall;
-      if (p.bj == 1 && n == width && !repays) {
-        multiply_panel(t, rows, k0, kc, j, vecs, b, p.bk);
-        continue;
+    const int64_t together = kc <= kShortDepth ? panels.count : 1;
+    for (int64_t q = 0; q < panels.count; q += together) {
+      PanelSource sources[kPieceCols / kWidth];
+      for (int64_t s = 0; s < together; ++s) {
+        float* packed = packed_b + panels.begin(s) * kWidth * kc;
+        sources[s] = panel_of(p, t, panels, q + s, k0, kc, packed);
       }
-      pack_panel(b, p.bj, p.bk, n, kc, width, packed_b);
-      multiply_panel(t, rows, k0, kc, j, vecs, packed_b, width);
+      multiply_panels(t, rows, k0, kc, sources, together);
     }
   }
 }

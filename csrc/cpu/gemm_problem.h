@@ -71,7 +71,15 @@ struct RowSource {
   const float* base;
   int64_t row, panel, step;  // steps to the next row, to the row kWidth on, to the next k
 
-  const float* at(int64_t i) const { return base + i / kWidth * panel + i % kWidth * row; }
+  // Where the rows of a tile of r rows begin, from row i on.
+  void find(int64_t i, int64_t r, const float** at) const {
+    const float* next = base + i / kWidth * panel + i % kWidth * row;
+    const int64_t turn = panel - (kWidth - 1) * row;
+    for (int64_t q = 0; q < r; ++q) {
+      at[q] = next;
+      next += (i + q) % kWidth == kWidth - 1 ? turn : row;
+    }
+  }
 };
 
 // Rows that are packed together: those of a transposed A are read in runs of so many floats, whole

@@ -78,6 +78,10 @@ struct TileOut {
   bool relu = false;
   const float* row_bias = nullptr;  // of the tile's first row
   const float* col_bias = nullptr;  // of the tile's first column
+
+  bool plain() const {
+    return alpha == 1.0f && !add && !relu && row_bias == nullptr && col_bias == nullptr;
+  }
 };
 
 // NOTE: max(0, x) keeps a NaN in x: the second operand wins.
@@ -92,48 +96,54 @@ inline void write_vec(const TileOut& t, int64_t r, int64_t v, Vec x) {
   store_tail(c, x, n);
 }
 
-// A tile from its registers, in the order of write_vec; the last vector of a row has n <= kWidth
-// lanes.
+// Row r of a tile from its registers; its last vector has n <= kWidth lanes. In the order of
+// write_vec.
+template <int V>
+inline void write_row(const TileOut& t, int64_t r, Reg (&x)[V], int64_t n) {
+  constexpr int64_t kLast = (V - 1) * kWidth;
+  float* c = t.c + r * t.ldc;
+  const Reg alpha = reg_set1(t.alpha);
+#pragma GCC unroll 3
+  for (int v = 0; v < V; ++v) x[v] = x[v] * alpha;
+  if (t.add) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V - 1; ++v) x[v] = x[v] + reg_load(c + v * kWidth);
+    x[V - 1] = x[V - 1] + reg_load_tail(c + kLast, n);
+  }
+  if (t.row_bias) {
+    const Reg bias = reg_set1(t.row_bias[r]);
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) x[v] = x[v] + bias;
+  }
+  if (t.col_bias) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V - 1; ++v) x[v] = x[v] + reg_load(t.col_bias + v * kWidth);
+    x[V - 1] = x[V - 1] + reg_load_tail(t.col_bias + kLast, n);
+  }
+  if (t.relu) {
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) x[v] = reg_relu(x[v]);
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < V - 1; ++v) reg_store(c + v * kWidth, x[v]);
+  reg_store_tail(c + kLast, x[V - 1], n);
+}
+
 // NOTE: a loop that is not unrolled must not index x, which would then live in memory.
 template <int R, int V>
-inline void write_tile(const TileOut& t, Reg (&x)[R][V], int64_t n) {
-  const auto each = [&](auto change) __attribute__((always_inline)) {
+inline void write_tile(const TileOut& t, Reg (&x)[R][V]) {
+  const int64_t n = min64(kWidth, t.cols - (V - 1) * kWidth);
+  if (n == kWidth && t.plain()) {
+    float* c = t.c;
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < R; ++r, c += t.ldc) {
 #pragma GCC unroll 3
-      for (int v = 0; v < V; ++v) change(x[r][v], r, v);
+      for (int v = 0; v < V; ++v) reg_store(c + v * kWidth, x[r][v]);
     }
-  };
-  const auto load_lanes = [=](const float* p, int v) __attribute__((always_inline)) {
-    return v < V - 1 || n == kWidth ? reg_load(p) : reg_load_tail(p, n);
-  };
-  if (t.alpha != 1.0f) {
-    const Reg alpha = reg_set1(t.alpha);
-    each([&](Reg& y, int, int) { y = y * alpha; });
+    return;
   }
-  if (t.add) {
-    each([&](Reg& y, int r, int v) { y = y + load_lanes(t.c + r * t.ldc + v * kWidth, v); });
-  }
-  if (t.row_bias) each([&](Reg& y, int r, int) { y = y + reg_set1(t.row_bias[r]); });
-  if (t.col_bias) {
-    Reg bias[V];
-#pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) bias[v] = load_lanes(t.col_bias + v * kWidth, v);
-    each([&](Reg& y, int, int v) { y = y + bias[v]; });
-  }
-  if (t.relu) each([](Reg& y, int, int) { y = reg_relu(y); });
-  if (n == kWidth) {
-    each([&](Reg& y, int r, int v) { reg_store(t.c + r * t.ldc + v * kWidth, y); });
-  } else {
-    each([&](Reg& y, int r, int v) {
-      float* c = t.c + r * t.ldc + v * kWidth;
-      if (v < V - 1) {
-        reg_store(c, y);
-      } else {
-        reg_store_tail(c, y, n);
-      }
-    });
-  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) write_row<V>(t, r, x[r], n);
 }
 
 // C arrives while k runs; a short k would be over before.
@@ -171,7 +181,7 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA w
       for (int v = 0; v < V; ++v) acc[r][v] = reg_fma(x, bv[v], acc[r][v]);
     }
   }
-  write_tile<R, V>(out, acc, min64(kWidth, out.cols - (V - 1) * kWidth));
+  write_tile<R, V>(out, acc);
 }
 
 template <int R, class WalkA, class WalkB>
