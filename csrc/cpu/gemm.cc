@@ -1,17 +1,19 @@
-// Matrix products C = act(alpha * op(A) op(B) + bias + C): which of the three ways a shape takes.
+// Matrix products C = act(alpha * op(A) op(B) + bias + C): which of the four ways a shape takes.
 //
+//   row     one row, or one column, and a large matrix whose rows are added up (gemm_row.h)
 //   thin    few rows, or few columns: reading the large operand is the work (gemm_thin.h)
 //   packed  large: A and B are copied in the order in which they are read (gemm_packed.h)
 //   pieces  all others: small, batches of small ones, small with a long K (gemm_pieces.h)
 #include "cpu/gemm_packed.h"
 #include "cpu/gemm_pieces.h"
+#include "cpu/gemm_row.h"
 #include "cpu/gemm_thin.h"
 
 namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-enum class Way { kThin, kPacked, kPieces };
+enum class Way { kRow, kThin, kPacked, kPieces };
 
 constexpr double kPackedFlops = 8e6;         // two phases repay themselves
 constexpr double kBatchedFlops = 64e6;       // of a matrix that is not one piece of its batch
@@ -21,6 +23,7 @@ constexpr int64_t kSmallC = 200 * 200;
 
 Way way_of(const Problem& p) {
   const GemmArgs& g = p.g;
+  if (is_row(p)) return Way::kRow;
   if (is_thin(p)) return Way::kThin;
   if (p.flops() < (g.batch == 1 ? kPackedFlops : kBatchedFlops)) return Way::kPieces;
   if (g.m <= kFewRows && p.bj == 1) return Way::kPieces;
@@ -30,8 +33,9 @@ Way way_of(const Problem& p) {
 // Few columns are few rows of the transposed product.
 Problem problem_of(const GemmArgs& a) {
   const Problem p = make_problem(a);
+  if (a.n >= a.m) return p;
   const Problem t = transposed(p);
-  return a.n < a.m && is_thin(t) ? t : p;
+  return is_thin(t) ? t : p;
 }
 
 }  // namespace
@@ -40,6 +44,8 @@ void gemm(const GemmArgs& a) {
   if (a.m <= 0 || a.n <= 0 || a.batch <= 0) return;
   const Problem p = problem_of(a);
   switch (way_of(p)) {
+    case Way::kRow:
+      return multiply_row(p);
     case Way::kThin:
       return multiply_thin(p);
     case Way::kPacked:
@@ -53,6 +59,8 @@ int64_t gemm_work(const GemmArgs& a) {
   if (a.m <= 0 || a.n <= 0 || a.batch <= 0) return 0;
   const Problem p = problem_of(a);
   switch (way_of(p)) {
+    case Way::kRow:
+      return row_work(p);
     case Way::kThin:
       return 0;
     case Way::kPacked:

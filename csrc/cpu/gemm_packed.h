@@ -58,7 +58,7 @@ inline PackedPlan make_packed_plan(const Problem& p) {
     plan.col_parts *= 2;
   }
   plan.b_floats = vecs * kWidth * kc;
-  plan.a_floats = copy_a ? ceil_div(rows, kWidth) * kWidth * kc : 0;
+  plan.a_floats = copy_a ? ceil_div(rows, kWidth) * panel_pitch(kc) : 0;
   return plan;
 }
 
@@ -79,7 +79,7 @@ struct PackedBlock {
   bool in_place() const { return plan.a_floats == 0; }
   RowSource rows() const {
     if (in_place()) return {a + i0 * p.ai + k0 * p.ak, p.ai, p.ai * kWidth, p.ak};
-    return {packed_a, 1, kWidth * kc, kWidth};
+    return {packed_a, 1, panel_pitch(kc), kWidth};
   }
 };
 
@@ -89,7 +89,7 @@ inline void pack_piece(const void* ctx, int64_t piece, void*) {
   if (piece >= x.b_pieces) {
     const int64_t i = (piece - x.b_pieces) * kPackGroup, m = min64(kPackGroup, x.i1 - x.i0 - i);
     const float* src = x.a + (x.i0 + i) * p.ai + x.k0 * p.ak;
-    return pack_rows(src, p.ai, p.ak, m, x.kc, x.packed_a + i * x.kc);
+    return pack_rows(src, p.ai, p.ak, m, x.kc, x.packed_a + i / kWidth * panel_pitch(x.kc));
   }
   const Panels panels(x.j1 - x.j0);
   const int64_t begin = piece * kPanelsPerPiece, end = min64(panels.count, begin + kPanelsPerPiece);
@@ -108,7 +108,8 @@ inline void pack_piece(const void* ctx, int64_t piece, void*) {
 // Rows in place come from far where A is large, and in too short runs for the hardware to foresee.
 inline void prefetch_rows(const RowSource& rows, int64_t i, int64_t end, int64_t kc) {
   for (; i < end; ++i) {
-    const float* row = rows.at(i);
+    const float* row;
+    rows.find(i, 1, &row);
     for (int64_t k = 0; k < kc; k += 16) __builtin_prefetch(row + k);
   }
 }
@@ -131,7 +132,7 @@ inline void multiply_piece(const void* ctx, int64_t piece, void*) {
     for (int64_t u = u0; u < u1; ++u) {
       const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
       const float* at[kTileRows];
-      for (int64_t s = 0; s < r; ++s) at[s] = rows.at(i + s);
+      rows.find(i, r, at);
       if (far && q == q0) prefetch_rows(rows, i + r, min64(m, i + r + kTileRows), x.kc);
       run_tile(r, vecs, x.kc, at, Step{rows.step}, x.packed_b + j * x.kc, Step{vecs * kWidth},
                tile_out(g, x.c, x.p.ci, x.i0 + i, x.j0 + j, x.k0 == 0, x.k0 + x.kc == g.k));

@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kPieceDepth = 256;
 constexpr int64_t kPieceRows = 256;
 constexpr int64_t kPieceCols = 768;
+constexpr int64_t kShortDepth = 32;
 constexpr int64_t kSmall = 8 * 1024;   // floats of an operand that L1 holds as they lie
 constexpr int64_t kSplitDepth = 1024;  // least k of a split: far more than its sums cost
 
@@ -26,6 +27,9 @@ struct PiecesPlan {
 inline PiecesPlan make_pieces_plan(const Problem& p) {
   const GemmArgs& g = p.g;
   const double flops = p.flops() * static_cast<double>(g.batch);
+  if (g.batch == 1 && flops <= kPieceFlops && g.m <= kPieceRows && g.n <= kPieceCols) {
+    return {1, 1, 1, 1};
+  }
   const double want = flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0;
   PiecesPlan plan = {ceil_div(g.m, kPieceRows), ceil_div(g.n, kPieceCols), 1, 1};
   const double part = p.flops() / static_cast<double>(plan.row_tiles * plan.col_tiles);
@@ -34,12 +38,12 @@ inline PiecesPlan make_pieces_plan(const Problem& p) {
     const int64_t rows = g.m / plan.row_tiles, cols = g.n / plan.col_tiles;
     if (g.k / plan.splits >= 2 * kSplitDepth) {
       plan.splits *= 2;
-    } else if (rows < 2 * kTileRows && cols < 2 * kTileCols) {
-      break;
-    } else if (rows * 2 > cols * 3 || cols < 2 * kTileCols) {
+    } else if (cols > kTileCols && (p.ak == 1 || cols <= 2 * kTileCols || rows * 2 <= cols * 3)) {
+      plan.col_tiles *= 2;
+    } else if (rows >= 2 * kTileRows) {
       plan.row_tiles *= 2;
     } else {
-      plan.col_tiles *= 2;
+      break;
     }
   }
   return plan;
@@ -50,8 +54,9 @@ inline int64_t pieces_work(const Problem& p, const PiecesPlan& plan) {
 }
 
 struct Pieces {
-  Problem p;
+  const Problem& p;
   PiecesPlan plan;
+  GemmArgs sums;  // of a split: raw sums into the workspace
 
   int64_t parts() const { return plan.row_tiles * plan.col_tiles * plan.splits * p.g.batch; }
 };
@@ -63,12 +68,13 @@ struct Part {
   const float* b;
   float* c;
   int64_t ldc;
-  GemmArgs g;  // of a split: raw sums into the workspace
+  const GemmArgs* g;  // what the write-back adds
 };
 
 inline Part part_of(const Pieces& x, int64_t part) {
   const PiecesPlan& plan = x.plan;
   const GemmArgs& g = x.p.g;
+  if (x.parts() == 1) return {0, g.m, 0, g.n, 0, g.k, g.a, g.b, g.c, x.p.ci, &g};
   const int64_t vecs = ceil_div(g.n, kWidth);
   const int64_t j = part % plan.col_tiles;
   const int64_t i = part / plan.col_tiles % plan.row_tiles;
@@ -85,14 +91,11 @@ inline Part part_of(const Pieces& x, int64_t part) {
   t.b = g.b + b * g.b_batch;
   t.c = g.c + b * g.c_batch;
   t.ldc = x.p.ci;
-  t.g = g;
+  t.g = &g;
   if (plan.splits == 1) return t;
   t.c = static_cast<float*>(g.work) + (b * plan.splits + s) * g.m * g.n;
   t.ldc = g.n;
-  t.g.alpha = 1.0f;
-  t.g.accumulate = 0;
-  t.g.act = Act::kNone;
-  t.g.bias_axis = BiasAxis::kNone;
+  t.g = &x.sums;
   return t;
 }
 
@@ -100,47 +103,68 @@ inline Part part_of(const Pieces& x, int64_t part) {
 inline RowSource rows_of(const Problem& p, const Part& t, int64_t k0, int64_t kc, int64_t panels,
                          float* scratch) {
   const float* src = t.a + t.i0 * p.ai + k0 * p.ak;
-  if (p.ak == 1 || panels <= 1 || kc * p.ak <= kSmall) return {src, p.ai, p.ai * kWidth, p.ak};
+  if (p.ak == 1 || panels * kc <= kPieceDepth || kc * p.ak <= kSmall)
+    return {src, p.ai, p.ai * kWidth, p.ak};
   const int64_t m = t.i1 - t.i0;
   for (int64_t i = 0; i < m; i += kPackGroup) {
-    pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc, scratch + i * kc);
+    pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc,
+              scratch + i / kWidth * panel_pitch(kc));
   }
-  return {scratch, 1, kWidth * kc, kWidth};
+  return {scratch, 1, panel_pitch(kc), kWidth};
 }
 
-// One k block of one panel of B against all rows of the part.
-inline void multiply_panel(const Part& t, const RowSource& rows, int64_t k0, int64_t kc, int64_t j,
-                           int64_t vecs, const float* b, int64_t ldb) {
+// A panel of B over one range of k, packed or in place.
+struct PanelSource {
+  const float* b;
+  int64_t step, j, vecs;
+};
+
+// Panel q of the part's columns; `packed` has room for it.
+inline PanelSource panel_of(const Problem& p, const Part& t, const Panels& panels, int64_t q,
+                            int64_t k0, int64_t kc, float* packed) {
+  const int64_t vecs = panels.width(q), width = vecs * kWidth;
+  const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
+  const float* b = t.b + k0 * p.bk + j * p.bj;
+  const bool repays = t.i1 - t.i0 > 2 * kTileRows && kc * p.bk > kSmall;
+  if (p.bj == 1 && n == width && !repays) return {b, p.bk, j, vecs};
+  pack_panel(b, p.bj, p.bk, n, kc, width, packed);
+  return {packed, width, j, vecs};
+}
+
+// One range of k of `count` panels of B against all rows of the part.
+inline void multiply_panels(const Part& t, const RowSource& rows, int64_t k0, int64_t kc,
+                            const PanelSource* panels, int64_t count) {
   const int64_t m = t.i1 - t.i0, tiles = ceil_div(m, kTileRows);
-  for (int64_t u = 0; u < tiles; ++u) {
-    const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
+  int64_t i = 0;
+  for (int64_t u = 0, r; u < tiles; ++u, i += r) {
+    r = m / tiles + (u < m % tiles ? 1 : 0);
     const float* at[kTileRows];
-    for (int64_t q = 0; q < r; ++q) at[q] = rows.at(i + q);
-    run_tile(r, vecs, kc, at, Step{rows.step}, b, Step{ldb},
-             tile_out(t.g, t.c, t.ldc, t.i0 + i, j, k0 == t.k0, k0 + kc == t.k1));
+    rows.find(i, r, at);
+    for (const PanelSource* x = panels; x < panels + count; ++x) {
+      run_tile(r, x->vecs, kc, at, Step{rows.step}, x->b, Step{x->step},
+               tile_out(*t.g, t.c, t.ldc, t.i0 + i, x->j, k0 == t.k0, k0 + kc == t.k1));
+    }
   }
 }
 
+// Where k is short, writing C is the work: its rows are written from end to end.
 inline void multiply_part(const Problem& p, const Part& t, float* packed_b) {
   if (t.j1 <= t.j0 || t.i1 <= t.i0) return;
   const Panels panels(t.j1 - t.j0);
-  float* packed_a = packed_b + kTileCols * kPieceDepth;
+  float* packed_a = packed_b + max64(kTileCols * kPieceDepth, kPieceCols * kShortDepth);
   const int64_t depths = max64(1, ceil_div(t.k1 - t.k0, kPieceDepth));
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t k0 = t.k0 + part_begin(t.k1 - t.k0, depths, d);
     const int64_t kc = t.k0 + part_begin(t.k1 - t.k0, depths, d + 1) - k0;
     const RowSource rows = rows_of(p, t, k0, kc, panels.count, packed_a);
-    for (int64_t q = 0; q < panels.count; ++q) {
-      const int64_t vecs = panels.width(q), width = vecs * kWidth;
-      const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
-      const float* b = t.b + k0 * p.bk + j * p.bj;
-      const bool repays = t.i1 - t.i0 > 2 * kTileRows && kc * p.bk > kSmall;
-      if (p.bj == 1 && n == width && !repays) {
-        multiply_panel(t, rows, k0, kc, j, vecs, b, p.bk);
-        continue;
+    const int64_t together = kc <= kShortDepth ? panels.count : 1;
+    for (int64_t q = 0; q < panels.count; q += together) {
+      PanelSource sources[kPieceCols / kWidth];
+      for (int64_t s = 0; s < together; ++s) {
+        float* packed = packed_b + panels.begin(s) * kWidth * kc;
+        sources[s] = panel_of(p, t, panels, q + s, k0, kc, packed);
       }
-      pack_panel(b, p.bj, p.bk, n, kc, width, packed_b);
-      multiply_panel(t, rows, k0, kc, j, vecs, packed_b, width);
+      multiply_panels(t, rows, k0, kc, sources, together);
     }
   }
 }
@@ -179,7 +203,11 @@ inline void sum_splits(const void* ctx, int64_t piece, void*) {
 }
 
 inline void multiply_in_pieces(const Problem& p) {
-  const Pieces x = {p, make_pieces_plan(p)};
+  Pieces x = {p, make_pieces_plan(p), p.g};
+  x.sums.alpha = 1.0f;
+  x.sums.accumulate = 0;
+  x.sums.act = Act::kNone;
+  x.sums.bias_axis = BiasAxis::kNone;
   parallel_for(ceil_div(x.parts(), x.plan.parts_per_piece), multiply_pieces, &x);
   if (x.plan.splits == 1) return;
   parallel_for(ceil_div(p.g.batch * p.g.m, rows_per_sum(x)), sum_splits, &x);

@@ -78,6 +78,10 @@ struct TileOut {
   bool relu = false;
   const float* row_bias = nullptr;  // of the tile's first row
   const float* col_bias = nullptr;  // of the tile's first column
+
+  bool plain() const {
+    return alpha == 1.0f && !add && !relu && row_bias == nullptr && col_bias == nullptr;
+  }
 };
 
 // NOTE: max(0, x) keeps a NaN in x: the second operand wins.
@@ -125,6 +129,23 @@ inline void write_row(const TileOut& t, int64_t r, Reg (&x)[V], int64_t n) {
   reg_store_tail(c + kLast, x[V - 1], n);
 }
 
+// NOTE: a loop that is not unrolled must not index x, which would then live in memory.
+template <int R, int V>
+inline void write_tile(const TileOut& t, Reg (&x)[R][V]) {
+  const int64_t n = min64(kWidth, t.cols - (V - 1) * kWidth);
+  if (n == kWidth && t.plain()) {
+    float* c = t.c;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r, c += t.ldc) {
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) reg_store(c + v * kWidth, x[r][v]);
+    }
+    return;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) write_row<V>(t, r, x[r], n);
+}
+
 // C arrives while k runs; a short k would be over before.
 constexpr int64_t kLongTile = 32;
 
@@ -160,10 +181,7 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA w
       for (int v = 0; v < V; ++v) acc[r][v] = reg_fma(x, bv[v], acc[r][v]);
     }
   }
-  // NOTE: a loop that is not unrolled must not index acc, which would then live in memory.
-  const int64_t n = min64(kWidth, out.cols - (V - 1) * kWidth);
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) write_row<V>(out, r, acc[r], n);
+  write_tile<R, V>(out, acc);
 }
 
 template <int R, class WalkA, class WalkB>
