@@ -18,6 +18,7 @@ enum class Way { kRow, kThin, kPacked, kPieces };
 constexpr double kPackedFlops = 8e6;         // two phases repay themselves
 constexpr double kBatchedFlops = 64e6;       // of a matrix that is not one piece of its batch
 constexpr int64_t kFewRows = 2 * kTileRows;  // too few to repay a copy of B
+constexpr int64_t kWide = 32 * kTileCols;    // a piece of few tiles of rows copies its B itself
 constexpr int64_t kLongK = 2048;             // K is cut where C is too small to be
 constexpr int64_t kSmallC = 200 * 200;
 
@@ -26,7 +27,8 @@ Way way_of(const Problem& p) {
   if (is_row(p)) return Way::kRow;
   if (is_thin(p)) return Way::kThin;
   if (p.flops() < (g.batch == 1 ? kPackedFlops : kBatchedFlops)) return Way::kPieces;
-  if (g.m <= kFewRows && p.bj == 1) return Way::kPieces;
+  const int64_t few = g.n >= kWide ? 4 * kFewRows : kFewRows;
+  if (g.m <= few && p.bj == 1) return Way::kPieces;
   return g.k >= kLongK && g.m * g.n < kSmallC ? Way::kPieces : Way::kPacked;
 }
 

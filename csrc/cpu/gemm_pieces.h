@@ -75,7 +75,8 @@ inline Part part_of(const Pieces& x, int64_t part) {
   const PiecesPlan& plan = x.plan;
   const GemmArgs& g = x.p.g;
   if (x.parts() == 1) return {0, g.m, 0, g.n, 0, g.k, g.a, g.b, g.c, x.p.ci, &g};
-  const int64_t vecs = ceil_div(g.n, kWidth);
+  const int64_t unit = g.n >= 2 * kTileCols * plan.col_tiles ? kTileCols : kWidth;
+  const int64_t units = ceil_div(g.n, unit);
   const int64_t j = part % plan.col_tiles;
   const int64_t i = part / plan.col_tiles % plan.row_tiles;
   const int64_t s = part / (plan.col_tiles * plan.row_tiles) % plan.splits;
@@ -83,8 +84,8 @@ inline Part part_of(const Pieces& x, int64_t part) {
   Part t;
   t.i0 = part_begin(g.m, plan.row_tiles, i);
   t.i1 = part_begin(g.m, plan.row_tiles, i + 1);
-  t.j0 = min64(g.n, part_begin(vecs, plan.col_tiles, j) * kWidth);
-  t.j1 = min64(g.n, part_begin(vecs, plan.col_tiles, j + 1) * kWidth);
+  t.j0 = min64(g.n, part_begin(units, plan.col_tiles, j) * unit);
+  t.j1 = min64(g.n, part_begin(units, plan.col_tiles, j + 1) * unit);
   t.k0 = part_begin(g.k, plan.splits, s);
   t.k1 = part_begin(g.k, plan.splits, s + 1);
   t.a = g.a + b * g.a_batch;

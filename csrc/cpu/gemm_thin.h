@@ -12,6 +12,8 @@ namespace PYDL_ISA {
 namespace {
 
 constexpr int64_t kThinRows = kWidth * 3 / 4;  // more would fill the lanes of a tile better
+constexpr int64_t kDotRows = 4 * kWidth;       // or repay a copy of B
+constexpr int64_t kDotDepth = 1024;            // k of such, which their sums of lanes repay
 constexpr int64_t kThinCopy = 128 * 1024;      // floats of A copied to the scratch of 256 Ki
 
 // Accumulators of one step: rows times columns (dots) or times vectors.
@@ -36,8 +38,10 @@ struct Thin {
 inline bool along_k(const Problem& p) { return p.bk == 1 && (p.bj != 1 || p.g.n == 1); }
 
 inline bool is_thin(const Problem& p) {
-  if (p.g.m > kThinRows || p.g.m > p.g.n) return false;
-  return (along_k(p) && p.ak == 1) || p.g.m * p.g.k <= kThinCopy;
+  if (p.g.m > p.g.n) return false;
+  const bool in_place = along_k(p) && p.ak == 1;
+  if (p.g.m > kThinRows) return in_place && p.g.m <= kDotRows && p.g.k >= kDotDepth;
+  return in_place || p.g.m * p.g.k <= kThinCopy;
 }
 
 // Columns that stay in L1 for all rows.
