@@ -34,10 +34,12 @@ Way way_of(const Problem& p) {
 
 // Few columns are few rows of the transposed product.
 Problem problem_of(const GemmArgs& a) {
-  const Problem p = make_problem(a);
-  if (a.n >= a.m) return p;
-  const Problem t = transposed(p);
-  return is_thin(t) ? t : p;
+  Problem p = make_problem(a);
+  if (a.n < a.m) {
+    const Problem t = transposed(p);
+    if (is_thin(t)) p = t;
+  }
+  return p;
 }
 
 }  // namespace
