@@ -17,7 +17,7 @@ from .cases import CASES
 from .results import Result
 from .worker import Failed, Ready, Worker
 
-PAUSE = 0.03  # seconds before a repeat, in which the threads of the side before go to sleep
+PAUSE = 0.15  # seconds before a repeat; the threads of OpenBLAS wait awake for 0.1 s of them
 SLOW, SLOW_REPEATS = 3.0, 3  # sides that need more seconds for a call are repeated less often
 
 

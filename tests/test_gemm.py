@@ -18,7 +18,7 @@ SHAPES = (  # m, n, k
     *((1, 600, 901), (1, 4200, 150), (2000, 1, 210)),  # one row
     *((8, 8, 8), (13, 17, 19), (64, 64, 64), (70, 90, 130), (100, 60, 300), (16, 2000, 300)),
     *((40, 50, 5000), (100, 33, 4096), (20, 300, 2100)),  # pieces of k
-    *((33, 70, 1100), (61, 100, 1300), (20, 2100, 140)),  # few rows
+    *((33, 70, 1100), (61, 100, 1300), (20, 2100, 140), (60, 500, 190)),  # few rows
     *((160, 170, 180), (513, 49, 513), (257, 300, 1100), (2100, 60, 90), (70, 2100, 90)),  # packed
     *((2500, 290, 40), (3000, 30, 100), (129, 2050, 520)),
 )
@@ -57,7 +57,7 @@ def test_every_way_is_right_and_has_the_same_bits_with_any_threads(shape: Any, l
     got = product(a, b, c, *options)
     bound = (k + 4) * 2.0**-24 * (np.abs(a64) @ np.abs(b64) / 2 + np.abs(bias) + np.abs(c))
     assert (np.abs(got - (a64 @ b64 * -0.5 + bias + c)) <= bound).all()
-    for count in (2, 3):
+    for count in (2, 3, 7):
         assert np.array_equal(product(a, b, c, *options, threads=count), got)
     rest = n.matmul(n.from_numpy(a), n.from_numpy(b), trans_a, trans_b, None)
     assert rest is not None

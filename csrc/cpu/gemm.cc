@@ -3,7 +3,8 @@
 //   row     one row, or one column, and a large matrix whose rows are added up (gemm_row.h)
 //   thin    few rows, or few columns: reading the large operand is the work (gemm_thin.h)
 //   packed  large: A and B are copied in the order in which they are read (gemm_packed.h)
-//   pieces  all others: small, batches of small ones, small with a long K (gemm_pieces.h)
+//   pieces  all others: small, batches of small ones, some rows of a wide C, small with a long K
+//           (gemm_pieces.h)
 #include "cpu/gemm_packed.h"
 #include "cpu/gemm_pieces.h"
 #include "cpu/gemm_row.h"
@@ -18,8 +19,9 @@ enum class Way { kRow, kThin, kPacked, kPieces };
 constexpr double kPackedFlops = 8e6;         // two phases repay themselves
 constexpr double kBatchedFlops = 64e6;       // of a matrix that is not one piece of its batch
 constexpr int64_t kFewRows = 2 * kTileRows;  // too few to repay a copy of B
-constexpr int64_t kWide = 32 * kTileCols;    // a piece of few tiles of rows copies its B itself
-constexpr int64_t kLongK = 2048;             // K is cut where C is too small to be
+constexpr int64_t kSomeRows = 16 * kTileRows;
+constexpr int64_t kWide = 8 * kTileCols;  // each piece copies its B, near the core that reads it
+constexpr int64_t kLongK = 2048;          // K is cut where C is too small to be
 constexpr int64_t kSmallC = 200 * 200;
 
 Way way_of(const Problem& p) {
@@ -27,17 +29,19 @@ Way way_of(const Problem& p) {
   if (is_row(p)) return Way::kRow;
   if (is_thin(p)) return Way::kThin;
   if (p.flops() < (g.batch == 1 ? kPackedFlops : kBatchedFlops)) return Way::kPieces;
-  const int64_t few = g.n >= kWide ? 4 * kFewRows : kFewRows;
-  if (g.m <= few && p.bj == 1) return Way::kPieces;
+  if (g.m <= kFewRows && p.bj == 1) return Way::kPieces;
+  if (g.k < kLongK && g.m <= kSomeRows && g.n >= kWide) return Way::kPieces;
   return g.k >= kLongK && g.m * g.n < kSmallC ? Way::kPieces : Way::kPacked;
 }
 
 // Few columns are few rows of the transposed product.
 Problem problem_of(const GemmArgs& a) {
-  const Problem p = make_problem(a);
-  if (a.n >= a.m) return p;
-  const Problem t = transposed(p);
-  return is_thin(t) ? t : p;
+  Problem p = make_problem(a);
+  if (a.n < a.m) {
+    const Problem t = transposed(p);
+    if (is_thin(t)) p = t;
+  }
+  return p;
 }
 
 }  // namespace

@@ -53,10 +53,7 @@ inline PackedPlan make_packed_plan(const Problem& p) {
   const int64_t rows = ceil_div(g.m, plan.row_blocks), tiles = ceil_div(rows, kTileRows);
   const int64_t row_parts = ceil_div(tiles, kPieceTiles);
   plan.row_parts = copy_a ? min64(kMostParts, row_parts) : row_parts;
-  plan.col_parts = 1;
-  while (plan.row_parts * plan.col_parts < kMostParts / 2 && panels >= 4 * plan.col_parts) {
-    plan.col_parts *= 2;
-  }
+  plan.col_parts = min64(panels, ceil_div(kMostParts / 2, plan.row_parts));
   plan.b_floats = vecs * kWidth * kc;
   plan.a_floats = copy_a ? ceil_div(rows, kWidth) * panel_pitch(kc) : 0;
   return plan;

@@ -14,8 +14,8 @@ constexpr int64_t kPieceDepth = 256;
 constexpr int64_t kPieceRows = 256;
 constexpr int64_t kPieceCols = 768;
 constexpr int64_t kShortDepth = 32;
-constexpr int64_t kSmall = 8 * 1024;   // floats of an operand that L1 holds as they lie
-constexpr int64_t kSplitDepth = 1024;  // least k of a split: far more than its sums cost
+constexpr int64_t kSmall = 8 * 1024;  // floats of an operand that L1 holds as they lie
+constexpr int64_t kSplitDepth = 512;  // least k of a split: far more than its sums cost
 
 struct PiecesPlan {
   int64_t row_tiles, col_tiles, splits;  // parts of a matrix of the batch
@@ -30,7 +30,7 @@ inline PiecesPlan make_pieces_plan(const Problem& p) {
   if (g.batch == 1 && flops <= kPieceFlops && g.m <= kPieceRows && g.n <= kPieceCols) {
     return {1, 1, 1, 1};
   }
-  const double want = flops / kPieceFlops < 32.0 ? flops / kPieceFlops : 32.0;
+  const double want = flops / kPieceFlops < 16.0 ? flops / kPieceFlops : 16.0;
   PiecesPlan plan = {ceil_div(g.m, kPieceRows), ceil_div(g.n, kPieceCols), 1, 1};
   const double part = p.flops() / static_cast<double>(plan.row_tiles * plan.col_tiles);
   plan.parts_per_piece = max64(1, min64(64, static_cast<int64_t>(1e6 / (part + 1e4))));
@@ -126,7 +126,7 @@ inline PanelSource panel_of(const Problem& p, const Part& t, const Panels& panel
   const int64_t vecs = panels.width(q), width = vecs * kWidth;
   const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
   const float* b = t.b + k0 * p.bk + j * p.bj;
-  const bool repays = t.i1 - t.i0 > 2 * kTileRows && kc * p.bk > kSmall;
+  const bool repays = t.i1 - t.i0 > 4 * kTileRows && kc * p.bk > kSmall;
   if (p.bj == 1 && n == width && !repays) return {b, p.bk, j, vecs};
   pack_panel(b, p.bj, p.bk, n, kc, width, packed);
   return {packed, width, j, vecs};

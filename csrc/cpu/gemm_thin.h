@@ -1,9 +1,10 @@
 // Products with few rows: a layer's batch of one, or, transposed, its few outputs. Nothing is
 // packed, because each number of B is used once or twice: reading B is the work.
 //
-// Where B is contiguous along k (a weight (out, in)), the lanes run along k: dot products. Where it
-// is contiguous along j, they run along j, over as many columns at once as the registers hold, so
-// that the rows of B are read in long runs.
+// Where B is contiguous along k (a weight (out, in)), the lanes run along k: dot products. Over a
+// long k they repay themselves for some tens of rows. Where B is contiguous along j, the lanes run
+// along j, over as many columns at once as the registers hold, so that the rows of B are read in
+// long runs.
 #pragma once
 #include "cpu/gemm_problem.h"
 
@@ -53,6 +54,7 @@ inline Thin make_thin(const Problem& p) {
   // A number of B takes as long to arrive as some eight products take.
   const double column = 2.0 * static_cast<double>(g.k) * static_cast<double>(max64(g.m, 8));
   const double all = column * static_cast<double>(g.n);
+  if (g.batch == 1 && all <= kPieceFlops) return x;
   const int64_t unit = column_step(x.dots);
   const int64_t want = all < 64.0 * kPieceFlops ? static_cast<int64_t>(all / kPieceFlops) : 64;
   x.cols = ceil_div(ceil_div(g.n, max64(1, want)), unit) * unit;
@@ -81,16 +83,20 @@ inline void write_sums(const Problem& p, float* c, int64_t i, int64_t j, int64_t
   const float alpha = g.alpha;
   const bool plain = !g.accumulate && g.bias_axis == BiasAxis::kNone && g.act == Act::kNone;
   c += i * ci + j * cj;
+  if (plain && alpha == 1.0f) {
+    for (int64_t r = 0; r < cols; ++r) {
+      for (int64_t q = 0; q < rows; ++q) c[q * ci + r * cj] = sums[q * pitch + r];
+    }
+    return;
+  }
   for (int64_t r = 0; r < cols; ++r) {
     for (int64_t q = 0; q < rows; ++q) {
       float* to = c + q * ci + r * cj;
       float x = alpha * sums[q * pitch + r];
-      if (!plain) {
-        if (g.accumulate) x += *to;
-        if (g.bias_axis == BiasAxis::kRow) x += g.bias[i + q];
-        if (g.bias_axis == BiasAxis::kCol) x += g.bias[j + r];
-        if (g.act == Act::kRelu && x < 0.0f) x = 0.0f;
-      }
+      if (g.accumulate) x += *to;
+      if (g.bias_axis == BiasAxis::kRow) x += g.bias[i + q];
+      if (g.bias_axis == BiasAxis::kCol) x += g.bias[j + r];
+      if (g.act == Act::kRelu && x < 0.0f) x = 0.0f;
       *to = x;
     }
   }
@@ -117,6 +123,17 @@ inline void reduce_add4(const Vec (&x)[4], float* sums) {
 #endif
 }
 
+// Keeps the compiler from loading x again for each of its uses: a load may cross two cache lines.
+inline void loaded_once(Vec& x) {
+#if defined(PYDL_ISA_AVX512)
+  __asm__("" : "+v"(x.v));
+#elif defined(PYDL_ISA_AVX2)
+  __asm__("" : "+x"(x.v));
+#else
+  static_cast<void>(x);
+#endif
+}
+
 // R rows of A times L columns of B, both contiguous along k; the last columns may be one again.
 template <int R, int L>
 void dot_tile(int64_t k, const float* a, int64_t ai, const float* const* b, float* sums,
@@ -133,7 +150,8 @@ void dot_tile(int64_t k, const float* a, int64_t ai, const float* const* b, floa
     for (int r = 0; r < R; ++r) av[r] = load_at(a + r * ai + at);
 #pragma GCC unroll 8
     for (int l = 0; l < L; ++l) {
-      const Vec bv = load_at(b[l] + at);
+      Vec bv = load_at(b[l] + at);
+      if (R > 1) loaded_once(bv);
 #pragma GCC unroll 6
       for (int r = 0; r < R; ++r) acc[r][l] = fma(av[r], bv, acc[r][l]);
     }

@@ -306,7 +306,7 @@ inline void load_transposed(const float* src, int64_t ld, int64_t rows, int64_t 
   transpose(t);
 }
 
-constexpr int64_t kPackAhead = 24;  // rows: too short for the hardware to foresee
+constexpr int64_t kPackAhead = 24;  // rows, into L2: in L1 rows a power of two apart would collide
 
 // dst[k][width] = src[i * si + k * sk] for i in [0, n), k in [0, kc), zero for n <= i < width.
 // One of the strides is 1, or both are what they are and the slow loop runs. width is a multiple
@@ -317,7 +317,7 @@ inline void pack_panel(const float* src, int64_t si, int64_t sk, int64_t n, int6
     for (int64_t k = 0; k < kc; ++k) {
       for (int64_t i = 0; i < width; i += kWidth) {
         const int64_t left = min64(kWidth, n - i);
-        __builtin_prefetch(src + (k + kPackAhead) * sk + i);
+        __builtin_prefetch(src + (k + kPackAhead) * sk + i, 0, 2);
         store(dst + k * width + i, left > 0 ? load_tail(src + k * sk + i, left) : set1(0.0f));
       }
     }
