@@ -17,7 +17,8 @@ from .cases import CASES
 from .results import Result
 from .worker import Failed, Ready, Worker
 
-PAUSE = 0.15  # seconds before a repeat; the threads of OpenBLAS wait awake for 0.1 s of them
+PAUSE = 0.03  # seconds before a repeat, in which the threads of the side before go to sleep
+PAUSE_AFTER = {"numpy": 0.15}  # OpenBLAS's wait awake for 0.1 s
 SLOW, SLOW_REPEATS = 3.0, 3  # sides that need more seconds for a call are repeated less often
 
 
@@ -119,11 +120,13 @@ def take_turns(
     """The repeats. What was measured before an interrupt stays in `result`."""
     question = "repeat" if case.timed else "value"
     result.values = {side: [] for side in ready}
+    before = ""
     for i in range(options.repeats):
         for side in [s for s in ready if s not in result.errors]:
             if i >= SLOW_REPEATS and ready[side].seconds > SLOW:
                 continue
-            time.sleep(PAUSE)
+            time.sleep(PAUSE_AFTER.get(before, PAUSE))
+            before = side
             try:
                 result.values[side].append(group.of(side).ask(question))
             except Failed as e:
