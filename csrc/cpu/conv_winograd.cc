@@ -23,7 +23,7 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-constexpr int64_t kChunkFloats = 512 << 10;    // of V and P together
+constexpr int64_t kChunkFloats = 512 << 10;  // of V and P together
 constexpr int64_t kStagedFloats = 24 << 10;  // pixels of a band, by kWidth channels
 constexpr int64_t kRowFloats = 128 << 10;    // limit of one row of tiles
 constexpr int64_t kTilesPerPiece = 64;
