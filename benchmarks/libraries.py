@@ -115,8 +115,10 @@ def environment(threads: int) -> dict[str, str]:
     slower (docs/performance.md). The pause before each repeat lets the threads of the side before
     go to sleep.
     """
-    # OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, set on some machines, slow NumPy down.
+    # OPENBLAS_CORETYPE and the like, set on some machines, slow NumPy down. Where bytecode is
+    # not written, an import compiles what no installer has compiled.
     found = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
     names = ("PYDL", "OMP", "OPENBLAS", "MKL")
     found |= {f"{name}_NUM_THREADS": str(threads) for name in names}
     return found
