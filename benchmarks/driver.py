@@ -18,7 +18,7 @@ from .results import Result
 from .worker import Failed, Ready, Worker
 
 PAUSE = 0.03  # seconds before a repeat, in which the threads of the side before go to sleep
-PAUSE_AFTER = {"numpy": 0.15}  # OpenBLAS's wait awake for 0.1 s
+PAUSE_AFTER = {"numpy": 0.15, "pydl-numpy": 0.15}  # OpenBLAS's wait awake for 0.1 s
 SLOW, SLOW_REPEATS = 3.0, 3  # sides that need more seconds for a call are repeated less often
 
 
