@@ -50,14 +50,14 @@ void* scratch_of_this_thread() {
 // caller, on the same CPU, and takes many milliseconds to move it: two threads ran like one.
 class Placement {
  public:
-  explicit Placement(int workers) : workers_(workers), ids_(new std::atomic<int>[workers]()) {}
+  explicit Placement(int workers) : ids_(new std::atomic<int>[workers]()) {}
 
 #if defined(__linux__)
   void enter(int worker) { ids_[worker].store(static_cast<int>(::syscall(SYS_gettid))); }
   void leave(int worker) { ids_[worker].store(0); }
 
   // By the caller, which may have been moved since its last call.
-  void follow_caller() {
+  void follow_caller(int workers) {
     const int cpu = ::sched_getcpu();
     if (cpu == cpu_ || cpu < 0) return;
     cpu_set_t others;
@@ -65,7 +65,7 @@ class Placement {
     CPU_CLR(cpu, &others);
     if (CPU_COUNT(&others) == 0) return;
     cpu_ = cpu;
-    for (int i = 0; i < workers_; ++i) {
+    for (int i = 0; i < workers; ++i) {
       const int id = ids_[i].load();
       if (id == 0) {
         cpu_ = -1;  // not running yet: again at the next call
@@ -77,11 +77,10 @@ class Placement {
 #else
   void enter(int) {}
   void leave(int) {}
-  void follow_caller() {}
+  void follow_caller(int) {}
 #endif
 
  private:
-  int workers_;
   std::unique_ptr<std::atomic<int>[]> ids_;  // of the threads; 0 before and after their time
   int cpu_ = -1;
 };
@@ -99,7 +98,7 @@ class ThreadPool {
   }
 
   void run(int64_t pieces, PieceFn fn, const void* ctx, void* scratch) {
-    placement_.follow_caller();
+    placement_.follow_caller(workers_);
     {
       std::lock_guard<std::mutex> lock(mutex_);
       fn_ = fn;

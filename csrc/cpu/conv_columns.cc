@@ -46,8 +46,7 @@ void stage_rows(const Conv2dArgs& a, const Planes& s, const Rows& r, const float
   gy += r.begin * a.OW;
   for (int64_t o = 0; o < a.O; ++o, gy += a.OH * a.OW, dst += r.pitch) {
     for (int64_t i = 0; i < r.count; ++i) {
-      copy_floats(gy + i * a.OW, a.OW, dst + i * s.cols);
-      fill_zero(dst + i * s.cols + a.OW, s.cols - a.OW);
+      copy_clipped(gy + i * a.OW, a.OW, 0, 1, s.cols, dst + i * s.cols);
     }
     fill_zero(dst + r.count * s.cols, r.pitch - r.count * s.cols);
   }

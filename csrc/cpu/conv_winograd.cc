@@ -107,9 +107,10 @@ struct Ends {
   bool clean(int64_t T) const { return !low || !high || count % T == 2 % T; }
 };
 
-// Tiles begin some outputs early where that keeps the ends clean.
-void lead_in(Reach* r, int64_t R, int64_t T) {
-  const Ends ends(*r, R);
+// Tiles of three taps begin some outputs early where that keeps the ends clean.
+void lead_in(Reach* r) {
+  constexpr int64_t T = F43::kTile;
+  const Ends ends(*r, F43::kTaps);
   if (!ends.any()) return;
   r->lead = ends.low ? T - 1 : (T - (ends.count - 1) % T) % T;
   r->grid += r->lead;
@@ -134,8 +135,8 @@ int64_t tile_of_two_taps(const Problem& p, int64_t grid_x) {
 // Tiles and memory follow from the axes. Returns the workspace in bytes.
 int64_t plan(Problem* p) {
   if (p->R == 3) {
-    lead_in(&p->y, p->R, F43::kTile);
-    lead_in(&p->x[0], p->R, F43::kTile);
+    lead_in(&p->y);
+    lead_in(&p->x[0]);
   }
   int64_t grid_x = 0;
   for (int64_t i = 0; i < p->sides; ++i) grid_x = max64(grid_x, p->x[i].grid);
@@ -475,21 +476,15 @@ void run(Problem* p) {
   with_matrices(*p, [p](auto f) { correlate<decltype(f)>(p); });
 }
 
-// In one dimension at least: then a corner has half of its taps in the other one.
-bool clean_ends(const Conv2dArgs& a, bool grad_input, int64_t R, int64_t T) {
-  bool y = true, x = true;
-  for (int64_t phase = 0; phase < (grad_input ? a.stride_h : 1); ++phase) {
-    const bool g = grad_input;
-    y = y && Ends(g ? phase_reach(a.H, a.OH, a.KH, a.stride_h, a.pad_h, phase)
-                    : forward_reach(a.H, a.OH, a.stride_h, a.pad_h),
-                  R)
-                 .clean(T);
-    x = x && Ends(g ? phase_reach(a.W, a.OW, a.KW, a.stride_w, a.pad_w, phase)
-                    : forward_reach(a.W, a.OW, a.stride_w, a.pad_w),
-                  R)
-                 .clean(T);
-  }
-  return R == 2 || (y && x);
+// Of three taps, whose stride is 1.
+bool clean_ends(const Conv2dArgs& a, bool grad_input) {
+  const auto clean = [&](int64_t in, int64_t out) {
+    return Ends(grad_input ? phase_reach(in, out, 3, 1, a.pad_h, 0)
+                           : forward_reach(in, out, 1, a.pad_h),
+                3)
+        .clean(F43::kTile);
+  };
+  return clean(a.H, a.OH) && clean(a.W, a.OW);
 }
 
 }  // namespace
@@ -504,7 +499,7 @@ bool winograd_fits(const Conv2dArgs& a, bool grad_input) {
   if (a.C < 16 || a.O < 16 || a.OH <= 0 || a.OW <= 0) return false;
   const int64_t T = R == 3 ? F43::kTile : F22::kTile;
   if (a.N * ceil_div(a.OH, T) * ceil_div(a.OW, T) < (R == 3 ? 32 : 64)) return false;  // too few
-  if (!clean_ends(a, grad_input, R, T)) return false;
+  if (R == 3 && !clean_ends(a, grad_input)) return false;
   return (max64(a.W, a.OW) + 2 * a.KW) * s * 8 * kWidth <= kRowFloats;
 }
 

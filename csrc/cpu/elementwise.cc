@@ -21,7 +21,7 @@ void unary_range(const UnaryArgs& a, int64_t i, int64_t end) {
   const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
   const Output put(a.y, a.n);
   for (; i + kWidth <= end; i += kWidth) put(a.y + i, F::forward(load(a.x + i), p0, p1));
-  if (i < end) store_n(a.y + i, F::forward(load_n(a.x + i, end - i), p0, p1), end - i);
+  if (i < end) put(a.y + i, F::forward(load_n(a.x + i, end - i), p0, p1), end - i);
   put.done();
 }
 
@@ -35,7 +35,7 @@ void unary_backward_range(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
   const int64_t n = end - i;
   if (n > 0) {
     const Vec d = F::derivative(load_n(a.s + i, n), p0, p1);
-    store_n(a.gx + i, load_n(a.gy + i, n) * d, n);
+    put(a.gx + i, load_n(a.gy + i, n) * d, n);
   }
   put.done();
 }
@@ -96,10 +96,8 @@ struct Block {
 };
 using BlockFn = void (*)(const Block&);
 
-inline void put(const Output& to, float* p, Vec v) { to(p, v); }
-inline void put(const Output&, uint8_t* p, Mask m) { store_mask(p, m, kWidth); }
-inline void put_n(float* p, Vec v, int64_t n) { store_n(p, v, n); }
-inline void put_n(uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
+inline void put(const Output& to, float* p, Vec v, int64_t n) { to(p, v, n); }
+inline void put(const Output&, uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
 
 // How an operand moves along a row.
 enum Walk { kFixed, kDense, kStrided };
@@ -126,12 +124,12 @@ void f32_block(const Block& s) {
     for (; i + kWidth <= s.cols; i += kWidth) {
       const Vec x = fetch<kA>(a, i, s.a_col, a0, kWidth);
       const Vec y = fetch<kB>(b, i, s.b_col, b0, kWidth);
-      put(to, out + i, Op::lanes(x, y));
+      put(to, out + i, Op::lanes(x, y), kWidth);
     }
     const int64_t n = s.cols - i;
     if (n > 0) {
-      put_n(out + i, Op::lanes(fetch<kA>(a, i, s.a_col, a0, n), fetch<kB>(b, i, s.b_col, b0, n)),
-            n);
+      const Vec x = fetch<kA>(a, i, s.a_col, a0, n), y = fetch<kB>(b, i, s.b_col, b0, n);
+      put(to, out + i, Op::lanes(x, y), n);
     }
   }
   to.done();

@@ -104,8 +104,9 @@ inline Part part_of(const Pieces& x, int64_t part) {
 inline RowSource rows_of(const Problem& p, const Part& t, int64_t k0, int64_t kc, int64_t panels,
                          float* scratch) {
   const float* src = t.a + t.i0 * p.ai + k0 * p.ak;
-  if (p.ak == 1 || panels * kc <= kPieceDepth || kc * p.ak <= kSmall)
+  if (p.ak == 1 || panels * kc <= kPieceDepth || kc * p.ak <= kSmall) {
     return {src, p.ai, p.ai * kWidth, p.ak};
+  }
   const int64_t m = t.i1 - t.i0;
   for (int64_t i = 0; i < m; i += kPackGroup) {
     pack_rows(src + i * p.ai, p.ai, p.ak, min64(kPackGroup, m - i), kc,

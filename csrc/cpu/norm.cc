@@ -60,7 +60,7 @@ void normalise(const BatchNormArgs& a, int64_t c, const float* x, float* y, int6
   const Vec mean = set1(a.mean[c]);
   const Vec scale = set1(a.weight == nullptr ? a.rstd[c] : a.rstd[c] * a.weight[c]);
   const Vec bias = set1(a.bias == nullptr ? 0.0f : a.bias[c]);
-  const RowOutput put(a.y, a.N * a.C, a.S);
+  const Output put = output_of_rows(a.y, a.N * a.C, a.S);
   for (int64_t r = 0; r < rows; ++r, x += a.C * a.S, y += a.C * a.S) {
     cover(a.S, [&](int64_t i, int64_t w) {
       put(y + i, fma(load_tail(x + i, w) - mean, scale, bias), w);
@@ -217,7 +217,7 @@ void backward_rows(const void* ctx, int64_t piece, void*) {
     const Vec mean = set1(a.mean[c]), ky = set1(static_cast<float>(scale));
     const Vec kx = set1(static_cast<float>(batch ? -scale * rstd * gw / size : 0.0));
     const Vec k1 = set1(static_cast<float>(batch ? -scale * gb / size : 0.0));
-    const RowOutput put(a.gx, a.N * a.C, a.S);
+    const Output put = output_of_rows(a.gx, a.N * a.C, a.S);
     for (int64_t n = 0; n < a.N; ++n) {
       const int64_t at = (n * a.C + c) * a.S;
       cover(a.S, [&](int64_t i, int64_t w) {

@@ -42,18 +42,10 @@ inline void cover(int64_t S, F f) {
   if (i < S) f(S - kWidth, kWidth);
 }
 
-// Output by rows of S, for `cover`.
-class RowOutput {
- public:
-  RowOutput(const float* p, int64_t rows, int64_t S) : whole_(p, S % kWidth == 0 ? rows * S : 0) {}
-  void operator()(float* p, Vec v, int64_t n) const {
-    n == kWidth ? whole_(p, v) : store_n(p, v, n);
-  }
-  void done() const { whole_.done(); }
-
- private:
-  Output whole_;
-};
+// Of rows of S, as `cover` writes them: all on boundaries of vectors, or none.
+inline Output output_of_rows(const float* p, int64_t rows, int64_t S) {
+  return Output(p, S % kWidth == 0 ? rows * S : 0);
+}
 
 struct Moments {
   double n = 0.0, mean = 0.0, m2 = 0.0;  // m2: sum of (x - mean)^2

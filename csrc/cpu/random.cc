@@ -213,11 +213,11 @@ void dropout_piece(const void* ctx, int64_t piece, void*) {
     const auto step = [&](int64_t i, int64_t w) {
       const Mask kept = at_least(words + i, threshold);
       store_bits(mask, at + i, kept, w);
-      return select(kept, loaded(load_tail(x + at + i, w)) * scale, zero);
+      put(y + at + i, select(kept, loaded(load_tail(x + at + i, w)) * scale, zero), w);
     };
     int64_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) put(y + at + i, step(i, kWidth));
-    if (i < n) store_n(y + at + i, step(i, n - i), n - i);
+    for (; i + kWidth <= n; i += kWidth) step(i, kWidth);
+    if (i < n) step(i, n - i);
   });
   put.done();
 }
@@ -229,13 +229,14 @@ void dropout_back_piece(const void* ctx, int64_t piece, void*) {
   float* gx = a.gx;
   const uint8_t* __restrict mask = a.mask;
   const int64_t end = min64((piece + 1) * kPiece, a.n);
-  const auto step = [&](int64_t i, int64_t w) {
-    return select(load_bits(mask, i, w), loaded(load_tail(gy + i, w)) * scale, zero);
-  };
   const Output put(gx, a.n);
+  const auto step = [&](int64_t i, int64_t w) {
+    const Mask kept = load_bits(mask, i, w);
+    put(gx + i, select(kept, loaded(load_tail(gy + i, w)) * scale, zero), w);
+  };
   int64_t i = piece * kPiece;
-  for (; i + kWidth <= end; i += kWidth) put(gx + i, step(i, kWidth));
-  if (i < end) store_n(gx + i, step(i, end - i), end - i);
+  for (; i + kWidth <= end; i += kWidth) step(i, kWidth);
+  if (i < end) step(i, end - i);
   put.done();
 }
 

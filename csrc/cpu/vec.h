@@ -38,13 +38,16 @@ inline void store_tail(float* p, Vec v, int64_t n) {
   }
 }
 
-// Whole vectors of an output of n floats at p: past the caches where none would hold it, so that
-// what is overwritten need not be read first.
+// The vectors of an output of n floats at p, whole ones on their own boundaries: past the caches
+// where none would hold it, so that what is overwritten need not be read first.
 class Output {
  public:
   Output(const float* p, int64_t n)
       : past_(n >= kPastFloats && reinterpret_cast<uintptr_t>(p) % (4 * kWidth) == 0) {}
-  void operator()(float* p, Vec v) const { past_ ? stream(p, v) : store(p, v); }
+  void operator()(float* p, Vec v, int64_t lanes = kWidth) const {
+    if (lanes < kWidth) return store_n(p, v, lanes);
+    past_ ? stream(p, v) : store(p, v);
+  }
   void done() const {  // at the end of a piece. No destructor: that would bring C++'s unwinder in.
     if (past_) end_streams();
   }

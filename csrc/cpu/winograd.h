@@ -7,9 +7,11 @@
 // The matrices evaluate polynomials at 0, 1, -1, 2, -1/2 and infinity, at 0, 1, -2, -1/2 and
 // infinity, and at 0, -1 and infinity. These points keep the rounding errors of sums over some tens
 // of terms below what their length allows. All is linear, so the gradients are made of the
-// transposed matrices. Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks
-// (2016); the choice of points: Barabasz et al., Error Analysis and Improving the Accuracy of
-// Winograd Convolution (2020).
+// transposed matrices.
+//
+// Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2016); the choice of
+// points: Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution
+// (2020).
 #pragma once
 #include "cpu/vec.h"
 
