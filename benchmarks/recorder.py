@@ -22,6 +22,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "reduce": ("reduce_", "argmax", "argmin", "cumsum", "cumprod", "recurrence"),
     "movement": (
         *("copy", "cast", "fill", "arange", "take", "gather", "put", "scatter", "where"),
+        "check_range",
         *("empty", "edge_pad", "resize", "argsort", "from_numpy"),
     ),
     "elementwise": ("",),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import random as random
 from .anomaly import *
 from .autograd import *
+from .capture import *
 from .config import *
 from .config import __version__ as __version__
 from .config import warn_about_astronomy

@@ -2,10 +2,15 @@
 # inputs, write their outputs in place and return nothing; pydl/backends/numpy.py has the same list
 # in NumPy. Arrays are dense and row-major; shapes and dtypes are checked again here (ValueError,
 # TypeError), so that no mistake in Python can touch memory that is not an array's.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+# Of a plan: the kernel, and for each array its name there, the code of its dtype, its shape, address
+# and bytes, and whether it is written.
+Operand = tuple[str, int, tuple[int, ...], int, int, bool]
+Step = tuple[str, tuple[Operand, ...]]
 
 class Array:
     """A dense, row-major block of elements in native memory. Has the buffer protocol."""
@@ -33,13 +38,47 @@ class Plan:
     """
 
     def __init__(self) -> None: ...
-    def begin(self) -> None:
-        """Start to note this thread's kernel calls; new arrays come from the plan's private pool.
+    def begin(self, companion: Plan | None = None) -> None:
+        """Start to note this thread's kernel calls.
 
-        Indices are not checked while a plan records: replay could not. Kernels skip wrong ones.
+        New arrays come from the plan's private pool, or from that of a companion, which then must
+        never run at the same time.
         """
+    def pause(self) -> None:
+        """Note nothing, and leave new arrays to the shared pool, until `resume`."""
+    def resume(self) -> None: ...
+    def host(self, function: Callable[[], object]) -> None:
+        """Have each replay call a Python function at this place."""
     def end(self) -> None: ...
     def replay(self) -> None: ...
+    def patch(self, step: int, function: Callable[[], object]) -> None:
+        """Call a function whose kernel calls do not run, but take the place of steps from `step` on.
+
+        They must be calls of the same kernels with other numbers (ValueError otherwise).
+        """
+    def profile(self) -> list[float]:
+        """A replay; the seconds of each step."""
+    def set_ends(self, slots: Sequence[Array], results: Sequence[Array]) -> None:
+        """What `call` copies into and from."""
+    def call(self, args: tuple[object, ...], tensor: type) -> list[Array] | None:
+        """Copy the arguments into their slots, replay, return copies of the results.
+
+        An argument is an Array, an ndarray, a Tensor (`tensor` is that class), or None where its
+        slot is filled. None comes back where one does not fit its slot. RuntimeError where
+        `stale()` is not None.
+        """
+    def stale(self) -> Step | None:
+        """The first step over memory that nobody holds any more but plans."""
+    def written(self) -> list[Array]:
+        """Memory from outside of the plan that its calls write, as bytes (uint8)."""
+    def owns(self, array: Array) -> bool:
+        """Whether an array lies in the private pool."""
+    def holds(self, address: int) -> bool:
+        """Whether an address lies in memory that only the plan knows."""
+    def steps(self) -> list[Step]: ...
+    @property
+    def bytes(self) -> int:
+        """Of the pool, whether in use or not."""
     def __len__(self) -> int: ...
 
 def empty(shape: Sequence[int], code: int) -> Array:
@@ -599,6 +638,9 @@ def cross_entropy_backward(
 
 # indexing along the middle of (outer, n, inner). take, put: index (k,); gather, scatter: index
 # (outer, k, inner); int64 in [0, n), with `wrap` in [-n, n)
+def check_range(index: Array, low: int, end: int) -> None:
+    """Every index in [low, end); on each replay of a recorded step, too."""
+
 def take(
     x: Array, index: Array, out: Array, outer: int, n: int, inner: int, wrap: bool = False
 ) -> None: ...

@@ -6,9 +6,6 @@ nothing of this exists, so it costs nothing.
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +16,11 @@ import numpy as np
 from . import dtypes
 from .errors import AnomalyError
 from .op import Op
+from .recording import user_line
 from .tensor import Tensor
 
 __all__ = ["detect_anomaly"]
 
-_PACKAGE = os.path.dirname(__file__) + os.sep
 _plain: dict[str, Any] = {}  # what was exchanged
 _lock = threading.Lock()
 _check_inf: list[bool] = []  # one entry per open `detect_anomaly`
@@ -109,16 +106,6 @@ def _module() -> str:
     return f" of module {known[-1]} ({kind})" if known[-1] else f" of module {kind}"
 
 
-def _line() -> str:
-    """The innermost line that is not pydl's own."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    file, number = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(file, number).strip()
-    return f"{file}:{number}" + (f": {text}" if text else "")
-
-
 def _fault(t: Any) -> str:
     """What is wrong with a result; empty where it is finite."""
     if not isinstance(t, Tensor) or not t.dtype.is_floating:
@@ -135,7 +122,7 @@ def _fault(t: Any) -> str:
 def _checked_apply(cls: type[Op], *inputs: Any, **parameters: Any) -> Any:
     """Op.apply that looks at what comes in and what goes out."""
     outer = _state.backward
-    origin = outer or Origin(cls.name, _module(), _line())
+    origin = outer or Origin(cls.name, _module(), user_line())
     for i, x in enumerate(inputs):
         fault = _fault(x)
         if fault and x.node is None and outer is None:  # no op made it

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import dtypes
 from .dtypes import DType
+from .recording import once, refuse, thread
 
 __all__ = ["device"]
 
@@ -57,13 +58,15 @@ class Device:
 
     def constant(self, value: float | int | bool, dtype: DType) -> RawArray:
         """A 0-d array that holds `value`; common ones are made once."""
-        key = (value, type(value), dtype)
-        array = self.constants.get(key)
-        if array is None:
-            array = self.empty((), dtype)
-            self.kernels.fill(array, value)
-            if len(self.constants) < 1024:
-                self.constants[key] = array
+        array = self.constants.get((value, type(value), dtype))
+        return self._new_constant(value, dtype) if array is None else array
+
+    @once
+    def _new_constant(self, value: float | int | bool, dtype: DType) -> RawArray:
+        array = self.empty((), dtype)
+        self.kernels.fill(array, value)
+        if len(self.constants) < 1024:
+            self.constants[value, type(value), dtype] = array
         return array
 
 
@@ -80,6 +83,8 @@ class NumpyDevice(Device):
 
     def empty(self, shape: Shape, dtype: DType) -> RawArray:
         """An array with undefined contents."""
+        if thread.recording is not None:
+            thread.recording.foreign = True
         return np.empty(shape, dtype.numpy)
 
     def from_numpy(self, array: np.ndarray[Any, Any]) -> RawArray:
@@ -124,12 +129,28 @@ class NativeDevice(Device):
         return self.kernels.empty(shape, dtype.code)
 
     def from_numpy(self, array: np.ndarray[Any, Any]) -> RawArray:
-        """The same memory as a native array, which keeps the ndarray alive."""
+        """The same memory as a native array, which keeps the ndarray alive.
+
+        Raises:
+            CaptureError: this thread records.
+        """
+        refuse(
+            "a NumPy array or a list came in",
+            "pass it as an argument, or make the tensor before the first call",
+        )
         self._check(dtypes.of_numpy(array.dtype))
         return self.kernels.from_numpy(array)
 
     def to_numpy(self, array: RawArray) -> np.ndarray[Any, Any]:
-        """The same memory as an ndarray, which keeps the native array alive."""
+        """The same memory as an ndarray, which keeps the native array alive.
+
+        Raises:
+            CaptureError: this thread records.
+        """
+        refuse(
+            "a tensor was read by Python (item, numpy, bool, print, ...)",
+            "return the tensor and read it after the call, or use pydl.where to choose",
+        )
         return array.numpy()  # type: ignore[no-any-return]
 
     def dtype_of(self, array: RawArray) -> DType:

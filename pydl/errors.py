@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["AnomalyError", "FormatError"]
+__all__ = ["AnomalyError", "CaptureError", "FormatError"]
 
 
 class AnomalyError(RuntimeError):
     """A NaN or Inf came up while `pydl.detect_anomaly` was on."""
+
+
+class CaptureError(RuntimeError):
+    """A captured function did what a replay could not repeat (see `pydl.capture`)."""
 
 
 class FormatError(ValueError):

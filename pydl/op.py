@@ -11,11 +11,11 @@ import functools
 import heapq
 import itertools
 import re
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from .device import Device, RawArray
+from .recording import thread
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -27,16 +27,9 @@ _sequence = itertools.count()
 _Tensor: Any = None  # the class, which tensor.py, as it is built on this file, puts here
 
 
-class _Mode(threading.local):
-    grad = True  # each thread has its own
-
-
-_mode = _Mode()
-
-
 def is_grad_enabled() -> bool:
     """Whether operations of this thread are recorded for backward."""
-    return _mode.grad
+    return thread.grad
 
 
 class _Recording:
@@ -44,14 +37,14 @@ class _Recording:
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
-        self.before = _mode.grad
+        self.before = thread.grad
 
     def __enter__(self) -> None:
-        self.before = _mode.grad
-        _mode.grad = self.enabled
+        self.before = thread.grad
+        thread.grad = self.enabled
 
     def __exit__(self, *_: object) -> None:
-        _mode.grad = self.before
+        thread.grad = self.before
 
     def __call__(self, function: _Function) -> _Function:
         @functools.wraps(function)
@@ -70,14 +63,14 @@ class set_grad_enabled(_Recording):
 
     def __init__(self, enabled: bool) -> None:
         super().__init__(enabled)
-        _mode.grad = enabled
+        thread.grad = enabled
 
     def __enter__(self) -> None:
-        _mode.grad = self.enabled
+        thread.grad = self.enabled
 
     def __call__(self, function: _Function) -> _Function:
         """The function, within which the mode holds."""
-        _mode.grad = self.before
+        thread.grad = self.before
         return super().__call__(function)
 
 
@@ -148,7 +141,7 @@ class Op:
         except AttributeError:
             kinds = ", ".join(type(x).__name__ for x in inputs)
             raise TypeError(f"{cls.name}: expected tensors, got {kinds}") from None
-        if not wanted or not _mode.grad:
+        if not wanted or not thread.grad:
             return op.forward(*inputs)
         op.needs = tuple([x.requires_grad for x in inputs])
         op.parents = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
@@ -266,7 +259,7 @@ def backward(
                 op.release()
         for leaf, gradient in pending.items():  # only leaves are left
             if inputs is None:
-                leaf.grad = _accumulated(leaf.grad, gradient, taken)  # type: ignore[union-attr]
+                _give(cast("Tensor", leaf), gradient, taken)
             else:
                 found[id(leaf)] = gradient
     return found
@@ -300,6 +293,20 @@ def _narrowed(op: Op, gradient: Tensor, useful: set[Any]) -> Any:
     results = results if isinstance(results, tuple) else (results,)
     pairs = zip(results, op.parents, strict=True)
     return tuple(result if parent in useful else None for result, parent in pairs)
+
+
+def _give(leaf: Tensor, gradient: Tensor, taken: set[int]) -> None:
+    """Add to the `.grad` of a leaf."""
+    known = leaf.grad
+    recording = thread.recording
+    before = recording is not None and id(leaf) not in recording.grads
+    if before and known is not None and not (known.requires_grad or gradient.requires_grad):
+        # Each replay adds to the same memory, which is there before and after it.
+        known.device.kernels.add(known.data, gradient.data, known.data)
+        known.mark_changed()
+        leaf.grad = known
+    else:
+        leaf.grad = _accumulated(known, gradient, taken)
 
 
 def _accumulated(known: Tensor | None, gradient: Tensor, taken: set[int]) -> Tensor:

@@ -16,6 +16,7 @@ from . import op as tape
 from .device import Device, RawArray, Shape, device
 from .dtypes import DType
 from .methods import Methods
+from .recording import thread
 
 __all__ = ["Tensor"]
 
@@ -98,11 +99,23 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` accumulated here."""
+        if thread.recording is not None:
+            thread.recording.read_grad(self)
         return self._grad[0]
 
     @grad.setter
     def grad(self, gradient: Tensor | None) -> None:
+        if thread.recording is not None:
+            thread.recording.grads[id(self)] = self
         self._grad[0] = gradient
+
+    def zero_grad(self, set_to_none: bool_type = True) -> None:
+        """Forgets the gradient, or puts zeros in its place where there is one."""
+        if set_to_none:
+            if self._grad[0] is not None or thread.recording is not None:
+                self.grad = None
+        elif self.grad is not None:
+            self.grad = ops.zeros_like(self.grad)
 
     @property
     def is_leaf(self) -> bool_type:
@@ -327,6 +340,8 @@ class Tensor(Methods):
 
     def mark_changed(self) -> None:
         """Note an in-place change, so that a backward which needs the old values fails loudly."""
+        if thread.recording is not None:
+            thread.recording.changed.append(self.version)
         self.version[0] += 1
 
     def __deepcopy__(self, memo: dict[int_type, Any]) -> Tensor:

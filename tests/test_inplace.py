@@ -94,7 +94,7 @@ def test_a_mask_and_a_number_need_no_places(device: str) -> None:
     ("key", "value", "error", "message"),
     [
         (4, 0.0, IndexError, "^index 4 is out of range"),
-        ([4], 0.0, IndexError, "^index 4 is out of range for length 4"),
+        ([4], 0.0, IndexError, r"^index holds 4, expected \[-4, 4\)"),
         (0, [1.0], TypeError, "^setitem: expected a tensor, array or number, got list"),
         (0, np.ones(3), ValueError, r"^setitem: a value of shape \(3,\) does not broadcast to \("),
         ([0, 1], np.ones((4, 5, 6)), ValueError, r"^setitem: a value of shape \(4, 5, 6\)"),

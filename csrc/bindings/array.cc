@@ -12,7 +12,6 @@ namespace pydl {
 namespace {
 
 // Formats of the buffer protocol, in the order of DType; bfloat16 appears as uint16.
-constexpr const char* kFormat[kDTypeCount] = {"f", "d", "e", "H", "l", "i", "B", "?"};
 static_assert(sizeof(long) == 8, "format l is int64");
 
 DType parse_code(int64_t code) {
@@ -65,14 +64,6 @@ DType dtype_of(const py::array& array) {
   throw py::type_error("from_numpy: dtype " + std::string(py::str(type)) +
                        ", expected float32, float16, uint16 (for bfloat16), int64, int32, uint8 or "
                        "bool");
-}
-
-// The last owner may go away on any thread, with or without the GIL.
-void release_object(void* owner) {
-  if (!Py_IsInitialized()) return;
-  const PyGILState_STATE state = PyGILState_Ensure();
-  Py_DECREF(static_cast<PyObject*>(owner));
-  PyGILState_Release(state);
 }
 
 Array from_numpy(const py::array& array) {
@@ -162,6 +153,14 @@ PyGetSetDef kGetters[] = {{"shape", get_shape, nullptr, nullptr, nullptr},
                           {"code", get_code, nullptr, nullptr, nullptr}};
 
 }  // namespace
+
+// The last owner may go away on any thread, with or without the GIL.
+void release_object(void* owner) {
+  if (!Py_IsInitialized()) return;
+  const PyGILState_STATE state = PyGILState_Ensure();
+  Py_DECREF(static_cast<PyObject*>(owner));
+  PyGILState_Release(state);
+}
 
 const Array& array_of(PyObject* x) {
   auto* instance = reinterpret_cast<py::detail::instance*>(x);

@@ -7,8 +7,14 @@
 
 namespace pydl {
 
+// The element types in the language of Python's buffers; bfloat16 goes as uint16.
+constexpr const char* kFormat[kDTypeCount] = {"f", "d", "e", "H", "l", "i", "B", "?"};
+
 // The Array of a Python object that is known to be one.
 const Array& array_of(PyObject* x);
+
+// Gives up a reference to a Python object: the `release` of a Storage that such an object owns.
+void release_object(void* owner);
 
 // A sequence of at most kMaxDims integers into `out`; returns how many.
 int parse_dims(const char* op, const char* name, py::handle sequence, int64_t* out);

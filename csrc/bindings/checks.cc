@@ -3,6 +3,10 @@
 #include <stdio.h>
 
 #include <new>
+#include <utility>
+#include <vector>
+
+#include "bindings/values.h"
 
 namespace pydl {
 
@@ -59,21 +63,7 @@ void Call::elements(const char* name, const Array& x, int64_t n0, int64_t n1, in
 }
 
 void Call::indices(const char* name, const Array& index, int64_t n, const int64_t* ignored) const {
-  if (recording_plan() != nullptr) return;
-  const int64_t* at = static_cast<const int64_t*>(index.data);
-  const int64_t skip = ignored == nullptr ? 0 : *ignored;
-  const bool skips = ignored != nullptr;
-  int64_t bad = 0;
-  for (int64_t i = 0; i < index.size; ++i) {  // no early exit, so that it runs in vectors
-    bad |= ((at[i] < 0) | (at[i] >= n)) & !(skips & (at[i] == skip));
-  }
-  if (bad == 0) return;
-  for (int64_t i = 0; i < index.size; ++i) {
-    const int64_t value = at[i];
-    if ((value >= 0 && value < n) || (skips && value == skip)) continue;
-    throw py::index_error(std::string(op_) + ": " + name + " holds " + std::to_string(value) +
-                          ", expected [0, " + std::to_string(n) + ")");
-  }
+  check_range(op_, name, index, 0, n, ignored);
 }
 
 void Call::check_overlap(const Operand& out, const Operand& other) const {
@@ -85,8 +75,14 @@ void Call::check_overlap(const Operand& out, const Operand& other) const {
                         describe(*out.x) + " and " + describe(*other.x) + ")" + hint);
 }
 
-void Call::keep() const {
-  for (int i = 0; i < count_; ++i) recording_plan()->keep(operands_[i].x->storage);
+void Call::tell(Plan* plan) const {
+  std::vector<pydl::Operand> operands;
+  for (int i = 0; i < count_; ++i) {
+    const Operand& x = operands_[i];
+    plan->keep(x.x->storage);
+    operands.push_back({x.name, x.x->dtype, x.x->shape, x.begin, x.end - x.begin, x.written});
+  }
+  plan->describe(op_, std::move(operands));
 }
 
 void Call::wrong_dtype(const char* name, const Array& x, DTypes allowed) const {

@@ -115,7 +115,7 @@ class Call {
   // x is dense over (n0, n1, n2): `letters` names them.
   void elements(const char* name, const Array& x, int64_t n0, int64_t n1, int64_t n2,
                 const char* letters) const;
-  // Every index in [0, n), or `ignored`. Not while a plan records: replay could not check.
+  // Every index in [0, n), or `ignored`; on each replay of a recorded call, too.
   void indices(const char* name, const Array& index, int64_t n, const int64_t* ignored) const;
 
   [[noreturn]] void wrong_shape(const char* name, const Array& x, const char* want) const;
@@ -169,11 +169,13 @@ class Call {
         }
       }
     }
-    if (any && recording_plan() != nullptr) keep();
+    if (any) {
+      if (Plan* plan = recording_plan()) tell(plan);
+    }
     return any;
   }
   void check_overlap(const Operand& out, const Operand& other) const;
-  void keep() const;
+  void tell(Plan* plan) const;
   [[noreturn]] void wrong_dtype(const char* name, const Array& x, DTypes allowed) const;
   [[noreturn]] void different_dtypes(const char* name, const Array& x, const char* other,
                                      const Array& y) const;

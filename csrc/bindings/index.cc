@@ -3,25 +3,11 @@
 #include "core/args/index.h"
 
 #include "bindings/checks.h"
+#include "bindings/values.h"
 
 namespace pydl {
 
 namespace {
-
-// Every index in [0, n), or in [-n, n) where negative ones count from the end. Not while a plan
-// records: replay could not check.
-void check_index(const char* op, const Array& index, int64_t n, bool wrap) {
-  if (recording_plan() != nullptr) return;
-  const int64_t* at = static_cast<const int64_t*>(index.data);
-  const int64_t low = wrap ? -n : 0;
-  int64_t bad = 0;
-  for (int64_t i = 0; i < index.size; ++i) bad |= (at[i] < low) | (at[i] >= n);
-  if (bad == 0) return;
-  int64_t i = 0;
-  while (at[i] >= low && at[i] < n) ++i;
-  throw py::index_error(std::string(op) + ": index holds " + std::to_string(at[i]) +
-                        ", expected [" + std::to_string(low) + ", " + std::to_string(n) + ")");
-}
 
 // k of an index (outer, k, inner): its shape may have any number of dimensions.
 int64_t picks(const Array& index, int64_t outer, int64_t inner) {
@@ -43,7 +29,7 @@ void read(const char* name, void (*fn)(const TakeArgs&), const Array& x, const A
   call.elements("x", x, outer, n, inner, "(outer, n, inner)");
   if (kEach) call.elements("index", index, outer, a.k, inner, "(outer, k, inner)");
   call.elements("out", out, outer, a.k, inner, "(outer, k, inner)");
-  check_index(name, index, n, wrap);
+  check_range(name, "index", index, wrap ? -n : 0, n);
   a.itemsize = item_size(x);
   a.outer = outer;
   a.n = n;
@@ -74,7 +60,7 @@ void write(const char* name, void (*fn)(const PutArgs&), const Array& src, const
   call.elements("out", out, outer, n, inner, "(outer, n, inner)");
   if (kEach) call.elements("index", index, outer, a.k, inner, "(outer, k, inner)");
   call.elements("src", src, outer, a.k, inner, "(outer, k, inner)");
-  check_index(name, index, n, wrap);
+  check_range(name, "index", index, wrap ? -n : 0, n);
   a.dtype = out.dtype;
   a.itemsize = item_size(out);
   a.outer = outer;
@@ -110,6 +96,13 @@ void bind_write(py::module_& m, const char* name, void (*KernelTable::*fn)(const
 }  // namespace
 
 void bind_index(py::module_& m) {
+  m.def(
+      "check_range",
+      [](const Array& index, int64_t low, int64_t end) {
+        Call("check_range").need("index", index, bit(DType::kI64));
+        check_range(nullptr, "index", index, low, end);
+      },
+      py::arg("index"), py::arg("low"), py::arg("end"));
   bind_read<false>(m, "take", &KernelTable::take);
   bind_read<true>(m, "gather", &KernelTable::gather);
   bind_write<false>(m, "put", &KernelTable::put);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bindings/checks.h"
+#include "bindings/values.h"
 #include "core/args/machine.h"
 #include "core/parallel.h"
 
@@ -81,6 +82,13 @@ void bind_machine(py::module_& m) {
 PYBIND11_MODULE(_native, m) {
   using namespace pydl;
   pydl::choose_isa_of_environment();
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const DivisionByZero& e) {
+      PyErr_SetString(PyExc_ZeroDivisionError, e.what());
+    }
+  });
   bind_machine(m);
   bind_array(m);
   bind_plan(m);

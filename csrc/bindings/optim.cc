@@ -94,6 +94,7 @@ class Update {
       const size_t count = std::min<size_t>(kMaxTensors, tensors_.size() - i);
       args_.count = static_cast<int32_t>(count);
       std::copy_n(tensors_.begin() + static_cast<std::ptrdiff_t>(i), count, args_.tensor);
+      if (Plan* plan = recording_plan()) plan->describe(op_, operands_);
       submit(cpu_table().optim, args_);
     }
   }
@@ -103,14 +104,17 @@ class Update {
   const T* scalar(const char* name, const Array& x) {
     call_.need(name, x, bit(ElementOf<T>::kType));
     call_.shape(name, x, {1});
-    note(x, false);
+    note(name, x, false);
     return static_cast<const T*>(x.data);
   }
 
-  void note(const Array& x, bool written) {
+  void note(const char* name, const Array& x, bool written) {
     const char* begin = static_cast<const char*>(x.data);
     ranges_.push_back({begin, begin + x.bytes(), written});
-    if (recording_plan() != nullptr) recording_plan()->keep(x.storage);
+    if (Plan* plan = recording_plan()) {
+      plan->keep(x.storage);
+      operands_.push_back({name, x.dtype, x.shape, begin, x.bytes(), written});
+    }
   }
 
   void collect(const char* name, int k) {
@@ -131,7 +135,7 @@ class Update {
       if (k == 2) t.s0 = data;
       if (k == 3) t.s1 = data;
       if (k == 4) t.s2 = data;
-      note(x, k != 1);
+      note(name, x, k != 1);
     }
   }
 
@@ -141,6 +145,7 @@ class Update {
   py::tuple tuples_[kLists];
   std::vector<OptimTensor> tensors_;
   std::vector<Range> ranges_;
+  std::vector<Operand> operands_;  // where a plan records
 };
 
 void sgd(py::handle params, py::handle grads, py::handle momentum_buffers, const Array& lr,

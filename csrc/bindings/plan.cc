@@ -1,13 +1,22 @@
 // Plan: recording and replay from Python.
-#include <memory>
+#include "core/plan.h"
 
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "bindings/array.h"
 #include "bindings/checks.h"
 
 namespace pydl {
 
 namespace {
 
-// What this thread records into, kept alive: core/submit.h has a plain pointer to it. It is leaked
+// What this thread records into, kept alive: core/plan.h has a plain pointer to it. It is leaked
 // where a thread ends while it records, since no Python object may be released there.
 thread_local std::shared_ptr<Plan>* recorded = nullptr;
 
@@ -16,12 +25,12 @@ void stop_recording() {
   recorded = nullptr;
 }
 
-void begin(const std::shared_ptr<Plan>& plan) {
+void begin(const std::shared_ptr<Plan>& plan, const Plan* companion) {
   if (recorded != nullptr && recorded->use_count() == 1) {  // forgotten: nobody could end it
     (*recorded)->end();
     stop_recording();
   }
-  plan->begin();
+  plan->begin(companion);
   recorded = new std::shared_ptr<Plan>(plan);
 }
 
@@ -30,9 +39,107 @@ void end(Plan& plan) {
   stop_recording();
 }
 
-void replay(Plan& plan) {
-  WithoutGil unlocked;
-  plan.replay();
+// A Python function as a step of its own. It is called with the GIL, and may raise.
+void call_host(const void* step) {
+  const py::gil_scoped_acquire locked;
+  PyObject* function = *static_cast<PyObject* const*>(step);
+  const auto result = py::reinterpret_steal<py::object>(PyObject_CallNoArgs(function));
+  if (!result) throw py::error_already_set();
+}
+
+void note_host(Plan& plan, const py::function& function) {
+  auto storage = std::make_shared<Storage>();  // owns no memory, but the function
+  storage->owner = py::object(function).release().ptr();
+  storage->release = release_object;
+  plan.keep(storage);
+  plan.describe("host", {});
+  PyObject* pointer = function.ptr();
+  plan.note(call_host, &pointer, sizeof pointer);
+}
+
+void patch(Plan& plan, size_t step, const py::function& function) {
+  struct Patch {
+    Plan& plan;
+    Patch(Plan& p, size_t first) : plan(p) { plan.begin_patch(first); }
+    ~Patch() { plan.end_patch(); }
+  } patching(plan, step);
+  function();
+}
+
+// The bytes of a NumPy array with the shape and dtype of a slot, or null where it has others.
+const void* bytes_of(const py::array& x, const Array& slot) {
+  const py::dtype type = x.dtype();
+  const bool fits =
+      type.char_() == kFormat[static_cast<int>(slot.dtype)][0] && type.byteorder() != '>' &&
+      (x.flags() & py::array::c_style) != 0 &&
+      std::equal(slot.shape.begin(), slot.shape.end(), x.shape(), x.shape() + x.ndim());
+  return fits ? x.data() : nullptr;
+}
+
+// The same of an array, or of a Tensor that is off the tape.
+const void* bytes_of(PyObject* x, const Array& slot, const py::type& tensor) {
+  static PyObject* const data_name = PyUnicode_InternFromString("data");
+  static PyObject* const needs_name = PyUnicode_InternFromString("requires_grad");
+  py::object data = py::reinterpret_borrow<py::object>(x);
+  if (reinterpret_cast<PyObject*>(Py_TYPE(x)) == tensor.ptr()) {
+    if (py::reinterpret_steal<py::object>(PyObject_GetAttr(x, needs_name)).ptr() != Py_False) {
+      return nullptr;
+    }
+    data = py::reinterpret_steal<py::object>(PyObject_GetAttr(x, data_name));
+  }
+  if (py::isinstance<py::array>(data)) return bytes_of(data.cast<py::array>(), slot);
+  if (!py::isinstance<Array>(data)) return nullptr;
+  const Array& array = array_of(data.ptr());
+  return array.dtype == slot.dtype && array.shape == slot.shape ? array.data : nullptr;
+}
+
+// None where an argument does not fit its slot; an argument that is None is there already.
+py::object call(Plan& plan, const py::tuple& args, const py::type& tensor) {
+  const std::vector<Array>& slots = plan.slots();
+  if (args.size() != slots.size()) return py::none();
+  std::vector<const void*> inputs(slots.size(), nullptr);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    PyObject* x = PyTuple_GET_ITEM(args.ptr(), static_cast<Py_ssize_t>(i));
+    if (x == Py_None) continue;
+    inputs[i] = bytes_of(x, slots[i], tensor);
+    if (inputs[i] == nullptr) return py::none();
+  }
+  std::vector<Array> results;
+  {
+    WithoutGil unlocked;
+    results = plan.call(inputs);
+  }
+  return py::cast(std::move(results));
+}
+
+void set_ends(Plan& plan, const std::vector<const Array*>& slots,
+              const std::vector<const Array*>& results) {
+  std::vector<Array> to, from;
+  for (const Array* x : slots) to.push_back(*x);
+  for (const Array* x : results) from.push_back(*x);
+  plan.set_ends(std::move(to), std::move(from));
+}
+
+py::tuple operand_tuple(const Operand& x) {
+  return py::make_tuple(x.name, static_cast<int>(x.dtype), py::tuple(py::cast(x.shape)),
+                        reinterpret_cast<uintptr_t>(x.data), x.bytes, x.written);
+}
+
+py::tuple step_tuple(const Plan::Step& step) {
+  py::tuple operands(step.operands.size());
+  for (size_t i = 0; i < step.operands.size(); ++i) operands[i] = operand_tuple(step.operands[i]);
+  return py::make_tuple(step.op, operands);
+}
+
+py::list steps(const Plan& plan) {
+  py::list found;
+  for (const Plan::Step& step : plan.steps()) found.append(step_tuple(step));
+  return found;
+}
+
+py::object stale(const Plan& plan) {
+  const Plan::Step* step = plan.stale();
+  return step == nullptr ? py::object(py::none()) : py::object(step_tuple(*step));
 }
 
 PyObject* new_plan(PyTypeObject*, PyObject*, PyObject*) {
@@ -52,7 +159,26 @@ void bind_plan(py::module_& m) {
   auto* slots = reinterpret_cast<PyTypeObject*>(type.ptr());
   slots->tp_new = new_plan;
   slots->tp_init = [](PyObject*, PyObject*, PyObject*) { return 0; };
-  type.def("begin", begin).def("end", end).def("replay", replay).def("__len__", &Plan::size);
+  type.def("begin", begin, py::arg("companion") = py::none())
+      .def("pause", &Plan::pause)
+      .def("resume", &Plan::resume)
+      .def("host", note_host, py::arg("function"))
+      .def("end", end)
+      .def("replay", &Plan::replay, py::call_guard<WithoutGil>())
+      .def("patch", patch, py::arg("step"), py::arg("function"))
+      .def("profile", &Plan::profile, py::call_guard<WithoutGil>())
+      .def("set_ends", set_ends, py::arg("slots"), py::arg("results"))
+      .def("call", call, py::arg("args"), py::arg("tensor"))
+      .def("stale", stale)
+      .def("written", &Plan::written)
+      .def("owns", &Plan::owns, py::arg("array"))
+      .def(
+          "holds",
+          [](const Plan& plan, uintptr_t at) { return plan.holds(reinterpret_cast<void*>(at)); },
+          py::arg("address"))
+      .def("steps", steps)
+      .def_property_readonly("bytes", &Plan::bytes)
+      .def("__len__", &Plan::size);
 }
 
 }  // namespace pydl

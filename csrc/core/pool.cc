@@ -5,9 +5,12 @@
 #include <sys/mman.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <vector>
+
+#include "core/arena.h"
 
 namespace pydl {
 
@@ -48,29 +51,40 @@ thread_local std::shared_ptr<Pool> private_pool;
 
 }  // namespace
 
+// Blocks by size class, which stay for reuse; or, for a plan, an arena.
 class Pool {
  public:
+  explicit Pool(bool in_one_piece) : arena_(in_one_piece ? new Arena : nullptr) {}
   ~Pool() { trim(); }
 
-  void* take(int bin) {  // with the lock held; null where nothing is cached
+  // What a block of so many bytes takes up.
+  size_t rounded(size_t bytes) const {
+    if (arena_ == nullptr) return size_of_bin(bin_of(bytes));
+    return bytes <= kAlign ? kAlign : (bytes + kAlign - 1) / kAlign * kAlign;
+  }
+
+  void* take(size_t bytes) {  // with the lock held; null where nothing is cached
+    if (arena_ != nullptr) return arena_->take(rounded(bytes));
+    const int bin = bin_of(bytes);
     auto& list = free_[bin];
-    if (list.empty()) return nullptr;
+    if (list.empty()) {
+      reserve(bin);
+      return nullptr;
+    }
     void* block = list.back();
     list.pop_back();
     stats.cached -= static_cast<int64_t>(size_of_bin(bin));
     return block;
   }
 
-  void give(int bin, void* block) {  // with the lock held
+  void give(size_t bytes, void* block) {  // with the lock held
+    if (arena_ != nullptr) return arena_->give(block, rounded(bytes));
+    const int bin = bin_of(bytes);
     free_[bin].push_back(block);
     stats.cached += static_cast<int64_t>(size_of_bin(bin));
   }
 
-  void reserve(int bin) {  // with the lock held: room for one more, so that give cannot fail
-    auto& list = free_[bin];
-    ++made_[bin];
-    if (list.capacity() < made_[bin]) list.reserve(2 * made_[bin]);
-  }
+  size_t bytes() const { return arena_ == nullptr ? bytes_ : arena_->bytes(); }
 
   void trim() {
     std::lock_guard<std::mutex> lock(mutex());
@@ -78,19 +92,30 @@ class Pool {
       for (void* block : free_[bin]) ::free(block);
       stats.cached -= static_cast<int64_t>(free_[bin].size() * size_of_bin(bin));
       made_[bin] -= free_[bin].size();
+      bytes_ -= free_[bin].size() * size_of_bin(bin);
       free_[bin].clear();
     }
   }
 
  private:
+  void reserve(int bin) {  // room for one more, so that give cannot fail
+    auto& list = free_[bin];
+    ++made_[bin];
+    bytes_ += size_of_bin(bin);
+    if (list.capacity() < made_[bin]) list.reserve(2 * made_[bin]);
+  }
+
+  std::unique_ptr<Arena> arena_;
   std::vector<void*> free_[kBins];
   size_t made_[kBins] = {};
+  size_t bytes_ = 0;
 };
 
 namespace {
 
 const std::shared_ptr<Pool>& shared_pool() {
-  static auto* pool = new std::shared_ptr<Pool>(new Pool);  // never destroyed: see exit order
+  static auto* pool =
+      new std::shared_ptr<Pool>(new Pool(false));  // never destroyed: see exit order
   return *pool;
 }
 
@@ -114,20 +139,24 @@ void* system_block(size_t bytes) {
 Storage::~Storage() {
   if (release != nullptr) release(owner);
   if (pool == nullptr) return;
-  const int bin = bin_of(bytes);
   std::lock_guard<std::mutex> lock(mutex());
-  pool->give(bin, data);
-  stats.live -= static_cast<int64_t>(size_of_bin(bin));
+  pool->give(bytes, data);
+  stats.live -= static_cast<int64_t>(pool->rounded(bytes));
   --stats.arrays;
 }
 
-std::shared_ptr<Pool> new_pool() { return std::make_shared<Pool>(); }
+std::shared_ptr<Pool> new_plan_pool() { return std::make_shared<Pool>(true); }
 
 const std::shared_ptr<Pool>& current_pool() {
   return private_pool != nullptr ? private_pool : shared_pool();
 }
 
 void set_current_pool(std::shared_ptr<Pool> pool) { private_pool = std::move(pool); }
+
+size_t pool_bytes(const Pool& pool) {
+  std::lock_guard<std::mutex> lock(mutex());
+  return pool.bytes();
+}
 
 std::shared_ptr<Storage> allocate(size_t bytes) {
   if (allocations_left.load(std::memory_order_relaxed) >= 0 && allocations_left.fetch_sub(1) == 0) {
@@ -136,14 +165,12 @@ std::shared_ptr<Storage> allocate(size_t bytes) {
   if (bytes > (size_t{1} << 46)) throw std::bad_alloc();
   auto storage = std::make_shared<Storage>();
   const std::shared_ptr<Pool>& pool = current_pool();
-  const int bin = bin_of(bytes);
-  const size_t rounded = size_of_bin(bin);
+  const size_t rounded = pool->rounded(bytes);
   void* data = nullptr;
   {
     std::lock_guard<std::mutex> lock(mutex());
-    data = pool->take(bin);
+    data = pool->take(bytes);
     if (data != nullptr) count(rounded);
-    if (data == nullptr) pool->reserve(bin);
   }
   if (data == nullptr) {
     data = system_block(rounded);

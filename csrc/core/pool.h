@@ -1,11 +1,12 @@
 // The caching allocator. Freed blocks stay in their pool and are handed out again, so a training
-// step asks the system for nothing after the first. A plan records into a private pool: what was
-// freed and reused while recording is reused the same way on replay, so the allocator's own
-// behaviour is the memory plan.
+// step asks the system for nothing after the first. A plan records into a pool of its own, an
+// arena: what was freed and reused while recording is reused the same way on replay, so the
+// allocator's own behaviour is the memory plan.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
+#include <atomic>
 #include <memory>
 
 namespace pydl {
@@ -20,6 +21,7 @@ struct Storage {
   std::shared_ptr<Pool> pool;
   void (*release)(void*) = nullptr;
   void* owner = nullptr;
+  std::atomic<int> plans{0};  // how many hold it
 
   Storage() = default;
   Storage(const Storage&) = delete;
@@ -35,11 +37,12 @@ struct MemoryStats {
   int64_t made = 0;    // blocks that were asked of the system so far, all pools
 };
 
-std::shared_ptr<Pool> new_pool();
+std::shared_ptr<Pool> new_plan_pool();  // throws std::bad_alloc
 
 // The pool of this thread: the shared one, or a plan's while it records.
 const std::shared_ptr<Pool>& current_pool();
 void set_current_pool(std::shared_ptr<Pool> pool);  // null: the shared one
+size_t pool_bytes(const Pool& pool);                // of all its blocks, in use or not
 
 // 64-byte aligned, contents undefined. Throws std::bad_alloc.
 std::shared_ptr<Storage> allocate(size_t bytes);

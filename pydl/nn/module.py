@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ..device import Device
 from ..dtypes import DType, float16, float32, float64
 from ..op import no_grad
-from ..ops.create import zeros_like
+from ..recording import thread
 from ..tensor import Tensor
 
 __all__ = ["Module", "Parameter"]
@@ -75,6 +75,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Does `forward`."""
+        if thread.recording is not None:
+            thread.recording.modules[id(self)] = self
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -224,8 +226,7 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or puts zeros in their place."""
         for p in self.parameters():
-            if p.grad is not None:
-                p.grad = None if set_to_none else zeros_like(p.grad)
+            p.zero_grad(set_to_none)
 
     def apply(self: M, fn: Callable[[Module], Any]) -> M:
         """Calls `fn` with every module, children first: a way to initialise weights."""

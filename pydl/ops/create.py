@@ -12,6 +12,7 @@ from .. import dtypes
 from ..device import Device
 from ..device import device as find_device
 from ..dtypes import DType
+from ..recording import once
 from ..tensor import Scalar, Tensor, _spread
 
 __all__ = [
@@ -57,22 +58,22 @@ def tensor(
     Source: numpy.array.
     """
     array = data.numpy() if isinstance(data, Tensor) else np.asarray(data)
-    if isinstance(data, Tensor):
-        natural = data.dtype
-    elif array.dtype.kind == "f":
-        natural = dtypes.float16 if array.dtype == np.float16 else dtypes.float32
-    elif array.dtype.kind in "iu":
-        natural = (
-            dtypes.of_numpy(array.dtype) if array.dtype in (np.int32, np.uint8) else dtypes.int64
-        )
-    else:
-        natural = dtypes.of_numpy(array.dtype)
+    natural = data.dtype if isinstance(data, Tensor) else natural_dtype(array.dtype)
     wanted = dtype or natural
     if wanted is dtypes.bfloat16 and natural is not dtypes.bfloat16:
         t = tensor(array, dtypes.float32, device).bfloat16()
     else:
         t = from_numpy(np.array(array, dtype=wanted.numpy, order="C", copy=True), device)
     return t.requires_grad_() if requires_grad else t
+
+
+def natural_dtype(given: np.dtype[Any]) -> DType:
+    """The element type of a tensor made of an ndarray."""
+    if given.kind == "f":
+        return dtypes.float16 if given == np.float16 else dtypes.float32
+    if given.kind in "iu" and given not in (np.int32, np.uint8):
+        return dtypes.int64
+    return dtypes.of_numpy(given)
 
 
 def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Tensor:
@@ -102,6 +103,12 @@ def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Ten
     dtypes.of_numpy(array.dtype)
     where = find_device(device)
     return Tensor(where.from_numpy(array), where)
+
+
+@once
+def fixed(array: np.ndarray[Any, Any], device: Device) -> Tensor:
+    """A copy of numbers that follow from shapes alone, and so may be part of a captured step."""
+    return from_numpy(np.array(array, order="C"), device)
 
 
 def from_dlpack(source: Any) -> Tensor:

@@ -8,7 +8,7 @@ from .. import dtypes
 from ..methods import method
 from ..tensor import Tensor
 from .comparison import where
-from .create import from_numpy
+from .create import fixed
 from .shape import Slice, Unslice, normal_dim, row_major
 
 __all__ = ["diag", "diagonal", "tril", "triu"]
@@ -80,7 +80,7 @@ def _keep(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:
         raise ValueError(f"{name}: expected matrices, got shape {x.shape}")
     n, m = x.shape[-2:]
     lower = np.tri(n, m, diagonal - upper, dtype=np.bool_)
-    kept = from_numpy(~lower if upper else lower, x.device)
+    kept = fixed(~lower if upper else lower, x.device)
     return where(kept, x, False if x.dtype is dtypes.bool_ else 0)
 
 

@@ -17,7 +17,7 @@ from .. import dtypes
 from ..device import Shape
 from ..tensor import Tensor
 from .comparison import where
-from .create import from_numpy
+from .create import fixed, from_numpy
 from .elementwise import broadcast_shapes
 from .index import Take
 from .shape import Slice, reshape, row_major
@@ -238,7 +238,7 @@ def _places(x: Tensor, core: Sequence[Axis], group: int, apart: bool) -> Tensor:
     first = next((k for k, a in enumerate(core) if a.picks), len(core))
     ranges = [k for k, a in enumerate(core) if isinstance(a.item, range)]
     before = 0 if apart else sum(k < first for k in ranges)
-    fixed = np.zeros((), np.int64)  # of integers and slices
+    known = np.zeros((), np.int64)  # of integers and slices
     tensors: list[Tensor] = []
     seen, stride = 0, math.prod(a.n for a in core)
     for a in core:
@@ -250,17 +250,17 @@ def _places(x: Tensor, core: Sequence[Axis], group: int, apart: bool) -> Tensor:
             seen += 1
             behind = len(ranges) - seen + (group if seen <= before else 0)
             places = np.asarray(a.item, np.int64) * stride
-            fixed = fixed + places.reshape(-1, *(1,) * behind)
+            known = known + places.reshape(-1, *(1,) * behind)
         else:
-            fixed = fixed + np.int64((a.item or 0) * stride)
-    out = from_numpy(np.array(fixed, order="C"), x.device)
+            known = known + np.int64((a.item or 0) * stride)
+    out = fixed(known, x.device)
     for t in tensors:
         out = out + t
     return out
 
 
 def check_places(shape: Shape, axes: Sequence[Axis]) -> None:
-    """Several indices make one place, so a bad one must be found before. Waits for the device.
+    """Several indices make one place, so a bad one must be found before.
 
     Raises:
         IndexError: names the first index that is out of range.
@@ -268,9 +268,7 @@ def check_places(shape: Shape, axes: Sequence[Axis]) -> None:
     for a in axes:
         if not isinstance(a.item, Tensor):
             continue
-        values = a.item.numpy()
-        bad = values[(values < -a.n) | (values >= a.n)]
-        if bad.size:
-            raise IndexError(
-                f"index {bad.flat[0]} is out of range for length {a.n} (tensor of shape {shape})"
-            )
+        try:
+            a.item.device.kernels.check_range(a.item.data, -a.n, a.n)
+        except IndexError as e:
+            raise IndexError(f"{e} (tensor of shape {shape})") from None

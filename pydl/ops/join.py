@@ -12,7 +12,7 @@ from ..dtypes import promote
 from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
-from .create import empty, from_numpy
+from .create import empty, fixed, from_numpy
 from .elementwise import broadcast_shapes
 from .index import Take, integers, select
 from .reduce import expand
@@ -371,7 +371,7 @@ def repeat_interleave(
         shape = (*x.shape[:d], x.shape[d] * r, *x.shape[d + 1 :])
         y = reshape(expand(reshape(x, (outer, 1, inner)), (outer, r, inner)), shape)
     else:
-        places = from_numpy(np.repeat(np.arange(x.shape[d]), times), x.device)
+        places = fixed(np.repeat(np.arange(x.shape[d]), times), x.device)
         y = Take.apply(x, places, dim=d)
     if output_size is not None and y.shape[d] != output_size:
         raise ValueError(f"repeat_interleave: output_size is {output_size}, {y.shape[d]} came out")

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Relu(PiecewiseLinear):
-    pass
+    saves = "y"  # positive where x is, and the next layer keeps it anyway
 
 
 class LeakyRelu(PiecewiseLinear):

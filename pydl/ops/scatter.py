@@ -16,7 +16,7 @@ from ..methods import method
 from ..op import Op
 from ..tensor import Scalar, Tensor
 from .assign import broadcasts_to, refuse_gradient, refuse_recorded
-from .create import from_numpy, full, zeros
+from .create import fixed, full, zeros
 from .elementwise import broadcast_shapes
 from .index import Gather, Take, applied, around, fits, integers, true_places
 from .reduce import expand
@@ -143,10 +143,10 @@ def _values(name: str, x: Tensor, src: Tensor | Scalar, shape: Shape, mode: str)
 def _places(name: str, index: Tensor, shape: Shape, dim: int) -> Tensor:
     """Where in x, seen as one row, an index that is shorter than x points."""
     n = shape[dim]
-    values = index.numpy()
-    bad = values[(values < 0) | (values >= n)]
-    if bad.size:
-        raise IndexError(f"{name}: index holds {bad.flat[0]}, expected [0, {n})")
+    try:
+        index.device.kernels.check_range(index.data, 0, n)
+    except IndexError as e:
+        raise IndexError(f"{name}: {e}") from None
     places = np.zeros((), np.int64)
     stride = 1
     for d in reversed(range(len(shape))):
@@ -156,7 +156,7 @@ def _places(name: str, index: Tensor, shape: Shape, dim: int) -> Tensor:
             rows = np.arange(index.shape[d]) * stride
             places = places + rows.reshape(-1, *(1,) * (len(shape) - d - 1))
         stride *= shape[d]
-    return reshape(index * along + from_numpy(np.array(places, order="C"), index.device), (-1,))
+    return reshape(index * along + fixed(places, index.device), (-1,))
 
 
 @method

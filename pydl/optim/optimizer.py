@@ -6,15 +6,19 @@ themselves are kernels (csrc/cpu/optim.cc, and backends/numpy.py in NumPy).
 
 from __future__ import annotations
 
+import functools
 import json
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .. import dtypes
 from ..device import Device, RawArray
+from ..errors import CaptureError
 from ..op import enable_grad
-from ..ops.create import empty_like, full, zeros_like
+from ..ops.create import empty_like, full
+from ..recording import Recording, refuse, thread
 from ..tensor import Tensor
 
 __all__ = ["Optimizer", "flatten_state", "unflatten_state"]
@@ -36,9 +40,12 @@ class Bucket:
     lr: RawArray  # (1,) float32 (float64 where the parameters are)
     lr_value: float
     step: Tensor  # (1,) int64, counts the step under way
+    recorded: tuple[list[RawArray], list[RawArray]] | None = None  # while a plan is patched
 
     def arrays(self) -> tuple[list[RawArray], list[RawArray]]:
         """The parameters' arrays and their gradients'."""
+        if self.recorded is not None:
+            return self.recorded
         grads = [p.grad.data for p in self.params if p.grad is not None]
         return [p.data for p in self.params], grads
 
@@ -128,10 +135,15 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        self.sync_lr()
+        recording = thread.recording
+        launched = None if recording is None else Launches(self, recording)
+        if launched is None:
+            self.sync_lr()
         for i, group in enumerate(self.param_groups):
             for bucket in self._current_buckets(i, group):
                 bucket.count_step()
+                if launched is not None:
+                    launched.note(group, bucket)
                 self._launch(group, bucket)
                 for p in bucket.params:
                     p.mark_changed()
@@ -145,14 +157,12 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    p.grad = None if set_to_none else zeros_like(p.grad)
+                p.zero_grad(set_to_none)
 
     def sync_lr(self) -> None:
         """Writes each group's `lr` to the device where it has changed since the last time.
 
-        `step()` and the schedules call it. NOTE: where a step is captured, change `lr` outside
-        of it: a write that is recorded would be repeated by every replay.
+        `step()` and the schedules call it, and every replay of a captured step.
         """
         for group, (_, buckets) in zip(self.param_groups, self._buckets, strict=True):
             for bucket in buckets:
@@ -255,6 +265,10 @@ class Optimizer:
         return buckets
 
     def _make_buckets(self, group: Group, names: dict[str, float]) -> list[Bucket]:
+        refuse(
+            f"{self._name} made its state (it had not seen these gradients before)",
+            "let the first call of the function take the same way as the others",
+        )
         together: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
             if p.grad is not None:
@@ -313,6 +327,64 @@ class Optimizer:
                 )
             state[name] = empty_like(p.detach()).copy_(tensor)
         return state
+
+
+class Launches:
+    """What Python does for a recorded `step()` before each replay of it.
+
+    The learning rate lies on the device and is written there where it has changed. Other options
+    are numbers in the recorded calls; where they have changed, the calls are made anew.
+    """
+
+    def __init__(self, optimizer: Optimizer, recording: Recording) -> None:
+        self.optimizer = optimizer
+        self.plan = weakref.ref(recording.native)  # which has `follow`
+        self.noted: list[tuple[int, Group, Group, Bucket, Any]] = []
+        recording.host(self.follow)
+        recording.watch(self)
+
+    def note(self, group: Group, bucket: Bucket) -> None:
+        """The next kernel call is that of a bucket."""
+        plan = self.plan()
+        assert plan is not None
+        self.noted.append((len(plan), group, dict(group), bucket, bucket.arrays()))
+
+    def follow(self) -> None:
+        """Bring the device and the recorded calls up to date with the groups.
+
+        Raises:
+            CaptureError: since then other parameters had gradients, and other state took over.
+        """
+        self.optimizer.sync_lr()
+        plan, live = self.plan(), [b for _, buckets in self.optimizer._buckets for b in buckets]
+        for step, group, known, bucket, arrays in self.noted:
+            if not any(bucket is b for b in live):
+                raise CaptureError(
+                    f"{self.optimizer._name}: its state was made anew after this step was "
+                    "captured, as another set of parameters had gradients; use an optimizer for "
+                    "each set"
+                )
+            known["lr"] = group["lr"]
+            if group != known and plan is not None:
+                known.update(group)
+                bucket.recorded = arrays
+                try:
+                    plan.patch(step, functools.partial(self.optimizer._launch, group, bucket))
+                finally:
+                    bucket.recorded = None
+
+    def snapshot(self) -> Callable[[], None]:
+        """A function that puts the options back to what they are now."""
+        groups = [(group, dict(group)) for group in self.optimizer.param_groups]
+        rates = [(bucket, bucket.lr_value) for *_, bucket, _ in self.noted]
+
+        def restore() -> None:
+            for group, known in groups:
+                group.update(known)
+            for bucket, rate in rates:
+                bucket.set_lr(rate)
+
+        return restore
 
 
 def _rewind(bucket: Bucket, loaded: Mapping[Tensor, dict[str, Tensor]]) -> bool:

@@ -13,20 +13,20 @@ from .precision import A, quiet
 COMBINE = {"add": np.add, "multiply": np.multiply}
 
 
-def _check(index: A, n: int, wrap: bool) -> None:
-    low = -n if wrap else 0
-    bad = index[(index < low) | (index >= n)]
+def check_range(index: A, low: int, end: int) -> None:
+    """Every index in [low, end); on each replay of a recorded step, too."""
+    bad = index[(index < low) | (index >= end)]
     if bad.size:
-        raise IndexError(f"index holds {bad.flat[0]}, expected [{low}, {n})")
+        raise IndexError(f"index holds {bad.flat[0]}, expected [{low}, {end})")
 
 
 def take(x: A, index: A, out: A, outer: int, n: int, inner: int, wrap: bool = False) -> None:
-    _check(index, n, wrap)
+    check_range(index, -n if wrap else 0, n)
     out[...] = x.reshape(outer, n, inner)[:, index.reshape(-1)].reshape(out.shape)
 
 
 def gather(x: A, index: A, out: A, outer: int, n: int, inner: int, wrap: bool = False) -> None:
-    _check(index, n, wrap)
+    check_range(index, -n if wrap else 0, n)
     x = x.reshape(outer, n, inner)
     out[...] = x[_positions(index, outer, inner)].reshape(out.shape)
 
@@ -34,7 +34,7 @@ def gather(x: A, index: A, out: A, outer: int, n: int, inner: int, wrap: bool = 
 def put(
     src: A, index: A, out: A, outer: int, n: int, inner: int, mode: str = "set", wrap: bool = False
 ) -> None:
-    _check(index, n, wrap)
+    check_range(index, -n if wrap else 0, n)
     rows = out.reshape(outer, n, inner).swapaxes(0, 1)
     _write(rows, index.reshape(-1), src.reshape(outer, index.size, inner).swapaxes(0, 1), mode)
 
@@ -42,7 +42,7 @@ def put(
 def scatter(
     src: A, index: A, out: A, outer: int, n: int, inner: int, mode: str = "set", wrap: bool = False
 ) -> None:
-    _check(index, n, wrap)
+    check_range(index, -n if wrap else 0, n)
     at = _positions(index, outer, inner)
     _write(out.reshape(outer, n, inner), at, src.reshape(at[1].shape), mode)
 

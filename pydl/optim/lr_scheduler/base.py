@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from ...recording import repeated
 from ..optimizer import Optimizer
 
 __all__ = ["ChainedScheduler", "LRScheduler", "SequentialLR"]
@@ -55,6 +57,7 @@ class LRScheduler:
         """The learning rates set last, one a group."""
         return self._last_lr
 
+    @repeated
     def step(self) -> None:
         """Goes on by one: call it after `optimizer.step()`, once an epoch or once a batch."""
         self.last_epoch += 1
@@ -83,6 +86,11 @@ class LRScheduler:
         vars(self).update(state_dict)
         if not any(self._shared):
             self._set_lrs(self._last_lr)
+
+    def snapshot(self) -> Callable[[], None]:
+        """A function that puts the schedule back to where it is now."""
+        known = copy.deepcopy(self.state_dict())
+        return lambda: self.load_state_dict(known)
 
     def _onward(self, found: float, before: float, now: float) -> float:
         """The rate that was found, changed in the ratio in which the closed form changed."""
@@ -139,6 +147,7 @@ class SequentialLR(LRScheduler):
             group["lr"] = group["initial_lr"]
         schedulers[0]._restart()
 
+    @repeated
     def step(self) -> None:
         """Goes on by one."""
         self.last_epoch += 1
@@ -190,6 +199,7 @@ class ChainedScheduler(LRScheduler):
         self.schedulers = list(schedulers)
         self._last_lr = self.schedulers[-1].get_last_lr()
 
+    @repeated
     def step(self) -> None:
         """Goes on by one."""
         for scheduler in self.schedulers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from ...recording import repeated
 from ..optimizer import Optimizer
 from .base import LRScheduler
 
@@ -158,6 +159,7 @@ class CyclicLR(LRScheduler):
         pairs = zip(self.base_lrs, self.max_lrs, strict=True)
         return [base + (top - base) * height for base, top in pairs]
 
+    @repeated
     def step(self) -> None:
         """Goes on by one batch."""
         super().step()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ...recording import repeated
 from ..optimizer import Optimizer
 from .base import LRScheduler
 from .cycle import each, set_momenta
@@ -101,6 +102,7 @@ class OneCycleLR(LRScheduler):
         """The formula of the class."""
         return [self._anneal(lrs) for lrs in self.lrs]
 
+    @repeated
     def step(self) -> None:
         """Goes on by one batch.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...recording import repeated
 from ..optimizer import Optimizer
 from .base import LRScheduler
 from .cycle import each
@@ -63,6 +64,7 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = [g["lr"] for g in optimizer.param_groups]
         self._shared = [True] * len(self._last_lr)  # it changes what it finds
 
+    @repeated
     def step(self, metrics: Any = None) -> None:
         """Goes on by one.
 

@@ -1,0 +1,69 @@
+#include "core/arena.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+namespace pydl {
+
+namespace {
+constexpr size_t kReserved = size_t{1} << 38;  // addresses, not memory
+constexpr size_t kHuge = size_t{4} << 20;      // an arena of this size asks for huge pages
+}  // namespace
+
+Arena::Arena() {
+  void* base = ::mmap(nullptr, kReserved, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) throw std::bad_alloc();
+  base_ = static_cast<char*>(base);
+}
+
+Arena::~Arena() { ::munmap(base_, kReserved); }
+
+void* Arena::take(size_t bytes) {
+  free_.reserve(live_ + 2);  // as many ranges as there can be once all blocks are given back
+  auto best = free_.end();
+  for (auto range = free_.begin(); range != free_.end(); ++range) {
+    const size_t size = range->end - range->begin;
+    if (size >= bytes && (best == free_.end() || size < best->end - best->begin)) best = range;
+  }
+  size_t begin = top_;
+  if (best != free_.end()) {
+    begin = best->begin;
+    best->begin += bytes;
+    if (best->begin == best->end) free_.erase(best);
+  } else {
+    const bool extends = !free_.empty() && free_.back().end == top_;
+    if (extends) begin = free_.back().begin;
+    if (bytes > kReserved - begin) throw std::bad_alloc();
+    if (extends) free_.pop_back();
+#if defined(MADV_HUGEPAGE)
+    if (top_ < kHuge && begin + bytes >= kHuge) ::madvise(base_, kReserved, MADV_HUGEPAGE);
+#endif
+    top_ = begin + bytes;
+  }
+  ++live_;
+  return base_ + begin;
+}
+
+void Arena::give(void* block, size_t bytes) {
+  const size_t begin = static_cast<size_t>(static_cast<char*>(block) - base_);
+  const auto after = std::lower_bound(free_.begin(), free_.end(), begin,
+                                      [](const Range& r, size_t at) { return r.begin < at; });
+  const bool joins_before = after != free_.begin() && (after - 1)->end == begin;
+  const bool joins_after = after != free_.end() && after->begin == begin + bytes;
+  if (joins_before && joins_after) {
+    (after - 1)->end = after->end;
+    free_.erase(after);
+  } else if (joins_before) {
+    (after - 1)->end = begin + bytes;
+  } else if (joins_after) {
+    after->begin = begin;
+  } else {
+    free_.insert(after, {begin, begin + bytes});
+  }
+  --live_;
+}
+
+}  // namespace pydl
