@@ -47,6 +47,7 @@ class Config:
     schedule: Literal["onecycle", "step"] = "onecycle"  # learning rate: up and down, or in steps
     gamma: float = 0.7  # with --schedule step: what each epoch multiplies the learning rate by
     seed: int = 0  # decides weights, order and dropout: the same seed gives the same bits
+    capture: bool = True  # record the training step, to replay it as one native call
     threads: int = 0  # 0: all usable ones; the result does not depend on it
     out: str = "runs/mnist"  # folder for weights, checkpoint and pictures
     resume: bool = False  # go on with the checkpoint in --out, if there is one
@@ -277,6 +278,7 @@ class Run:
             transform=RandomCrop(28, padding=config.shift) if config.shift else None,
         )
         self.optimizer, self.scheduler = self._optimizer()
+        self.train_step = pydl.capture(train_step) if config.capture else train_step
         self.progress = Progress()
         self.checkpoint = Path(config.out) / "checkpoint.safetensors"
 
@@ -392,7 +394,7 @@ def train_epoch(run: Run, bar: Any) -> None:
     run.model.train()
     before = saved = time.perf_counter()
     for images, labels in run.loader:
-        loss, correct = train_step(run.model, run.optimizer, normalised(images, name), labels)
+        loss, correct = run.train_step(run.model, run.optimizer, normalised(images, name), labels)
         run.scheduler.step()
         progress.losses.append(loss.item())
         progress.correct.append(correct.item())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
@@ -137,7 +136,9 @@ class Captured:
         self._verify = verify
         self._max_plans = max_plans
         self._known: dict[Any, list[Plan]] = {}  # kind of call -> plans, one for each mode
-        self._last: Plan | None = None
+        self._last: Plan | None = None  # is tried first, with
+        self._places: list[int] = []  # what is copied
+        self._constants: list[tuple[int, Any]] | None = None  # and what has to be the same
         self._identity = False  # there is nothing native to record
         self._warned = False
         self._replays = 0
@@ -166,10 +167,20 @@ class Captured:
             )
         last = self._last
         if last is not None and not kwargs and last.grad_mode is thread.grad and Op.direct:
-            output = last.attempt(args)
+            leaves = args if self._constants is None else self._leaves_of(args)
+            output = MISFIT if leaves is None else last.attempt(leaves)
             if output is not MISFIT:
                 return output
         return self._call(args, kwargs)
+
+    def _leaves_of(self, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """What is copied, where the other arguments are the very ones of the last call."""
+        if len(args) != len(self._places) + len(self._constants or ()):
+            return None
+        for i, value in self._constants or ():
+            if args[i] is not value:
+                return None
+        return tuple([args[i] for i in self._places])
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves: list[Any] = []
@@ -225,8 +236,13 @@ class Captured:
 
     def _prefer(self, plan: Plan, args: tuple[Any, ...], leaves: list[Any]) -> None:
         """Have the next call try this plan first, where it can be told from the arguments alone."""
-        plain = len(leaves) == len(args) and all(map(operator.is_, leaves, args))
+        places = [i for i, x in enumerate(args) if any(x is leaf for leaf in leaves)]
+        constants = [(i, x) for i, x in enumerate(args) if i not in places]
+        plain = len(places) == len(leaves) and not any(
+            isinstance(x, (tuple, list, dict)) for _, x in constants
+        )
         self._last = plan if plain and self._verify == 0 else None
+        self._places, self._constants = places, constants or None
 
     def _replay(
         self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]
