@@ -114,6 +114,69 @@ void max_rows(const void* ctx, int64_t piece, void*) {
   }
 }
 
+// ---- max without indices: first down the columns, then along the row ---------------------------
+
+inline Vec larger(Vec best, Vec v) { return select((v == v) & !(v > best), best, v); }
+
+// How many columns the windows of a row cover, padding included.
+int64_t covered(const PoolArgs& a) { return (a.OW - 1) * a.stride_w + (a.KW - 1) * a.dil_w + 1; }
+
+// columns [covered]: the largest of each column over the rows of the windows of a row of y.
+void max_columns(const PoolArgs& a, const float* x, int64_t h0, float* columns) {
+  const Span kh = taps(h0, a.KH, a.dil_h, a.H);
+  const int64_t width = covered(a), end = kh.lo < kh.hi ? min64(width, a.pad_w + a.W) : 0;
+  const int64_t begin = min64(a.pad_w, end);
+  for (int64_t i = 0; i < begin; ++i) columns[i] = -INFINITY;
+  for (int64_t i = begin; i < end; i += kWidth) {
+    const int64_t n = min64(kWidth, end - i);
+    const float* p = x + (h0 + kh.lo * a.dil_h) * a.W + i - a.pad_w;
+    Vec best = load_tail(p, n);
+    for (int64_t k = 1; k < kh.hi - kh.lo; ++k)
+      best = larger(best, load_tail(p + k * a.dil_h * a.W, n));
+    store_tail(columns + i, best, n);
+  }
+  for (int64_t i = end; i < width; ++i) columns[i] = -INFINITY;
+}
+
+template <int kStep>
+void max_along(const PoolArgs& a, const float* columns, float* y) {
+  for (int64_t ow = 0; ow < a.OW; ow += kWidth) {
+    const int64_t n = min64(kWidth, a.OW - ow);
+    Vec best = load_step<kStep>(columns + ow * kStep, n);
+    for (int64_t j = 1; j < a.KW; ++j) {
+      best = larger(best, load_step<kStep>(columns + ow * kStep + j * a.dil_w, n));
+    }
+    store_tail(y + ow, best, n);
+  }
+}
+
+void max_along_any(const PoolArgs& a, const float* columns, float* y) {
+  for (int64_t ow = 0; ow < a.OW; ++ow) {
+    const float* p = columns + ow * a.stride_w;
+    float best = p[0];
+    for (int64_t j = 1; j < a.KW; ++j) {
+      const float v = p[j * a.dil_w];
+      if (v > best || v != v) best = v;
+    }
+    y[ow] = best;
+  }
+}
+
+void max_rows_alone(const void* ctx, int64_t piece, void* scratch) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  float* columns = static_cast<float*>(scratch);
+  const auto along = a.stride_w == 1   ? max_along<1>
+                     : a.stride_w == 2 ? max_along<2>
+                                       : max_along_any;
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  for (int64_t row = piece * job.per; row < end; ++row) {
+    const int64_t h0 = row % a.OH * a.stride_h - a.pad_h;
+    max_columns(a, a.x + row / a.OH * a.H * a.W, h0, columns);
+    along(a, columns, a.y + row * a.OW);
+  }
+}
+
 template <bool kIndices>
 void max_rows_2x2(const void* ctx, int64_t piece, void*) {
   const Job& job = *static_cast<const Job*>(ctx);
@@ -275,7 +338,8 @@ void average_back_planes(const void* ctx, int64_t piece, void*) {
 }  // namespace
 
 void max_pool(const PoolArgs& a) {
-  PieceFn rows = max_rows;
+  const bool fits = covered(a) * static_cast<int64_t>(sizeof(float)) <= kScratchBytes;
+  PieceFn rows = a.indices == nullptr && fits ? max_rows_alone : max_rows;
   if (is_2x2(a)) rows = a.indices == nullptr ? max_rows_2x2<false> : max_rows_2x2<true>;
   run_rows(a, inner_columns(a), a.stride_h * a.W, rows);
 }
