@@ -90,6 +90,10 @@ class Library:
             options["fused"] = True
         return getattr(self.root.optim, kind)(parameters, **options)
 
+    def captured(self, function: Any) -> Any:
+        """A function as one native call, where the library has such."""
+        return self.root.capture(function) if self.side == "pydl" else function
+
     def no_grad(self) -> Any:
         """Within the block nothing is recorded for backward."""
         return self.root.no_grad() if hasattr(self.root, "no_grad") else contextlib.nullcontext()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from typing import Any
 
 from .. import networks
@@ -25,8 +26,8 @@ NETWORKS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
 }
 
 
-def build(library: Library, name: str) -> Run:
-    """A network with its input."""
+def build(library: Library, name: str, captured: bool = False) -> Run:
+    """A network with its input; `captured` where the side can."""
     make, shape = NETWORKS[name]
     rng = random_of(name)
     model = networks.initialise(library, make(library.nn).eval(), rng)
@@ -36,12 +37,13 @@ def build(library: Library, name: str) -> Run:
         y = model(x)
         return y[0] if name == "lstm" else y
 
-    return Run(call, outputs(library, call))
+    return Run(library.captured(call) if captured else call, outputs(library, call))
 
 
 def cases() -> Iterator[Case]:
     """All of the family."""
     sides = ("pydl", "pydl-numpy", "torch", "torch-channels-last", "torch-compile")
-    for name, (_, shape) in NETWORKS.items():
+    for kind, (name, (_, shape)) in product(("forward1/", "captured/one-"), NETWORKS.items()):
         chosen = tuple(s for s in sides if len(shape) == 4 or s != "torch-channels-last")
-        yield Case(f"forward1/{name}", "forward1", partial(build, name=name), chosen)
+        how = partial(build, name=name, captured=kind != "forward1/")
+        yield Case(kind + name, kind.partition("/")[0], how, chosen)

@@ -1,4 +1,5 @@
-"""Whole training steps, as a user writes them: zero_grad, forward, loss, backward, step.
+"""Whole training steps, as a user writes them: zero_grad, forward, loss, backward, step. Twice:
+eagerly, and captured where the side is pydl.
 
 Networks, weights, data and optimizers are the same on every side. For the check a step is made
 `exact`: without dropout and with the same noise each time.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -183,24 +185,25 @@ def step_of(library: Library, name: str, exact: bool) -> Step:
     return STEPS[name](library, exact)
 
 
-def build(library: Library, name: str) -> Run:
-    """A step of one side, and three losses of an exact one."""
+def build(library: Library, name: str, captured: bool = False) -> Run:
+    """A step of one side, and three losses of an exact one; `captured` where the side can."""
+    wrap = library.captured if captured else lambda step: step
 
     def check() -> list[Array]:
-        step = step_of(library, name, True)
+        step = wrap(step_of(library, name, True))
         # The third loss depends on two backward passes and updates.
         return [np.array([library.array(step()) for _ in range(3)])]
 
     library.manual_seed(0)
-    return Run(step_of(library, name, False), check, grad=True)
+    return Run(wrap(step_of(library, name, False)), check, grad=True)
 
 
 def cases() -> Iterator[Case]:
     """All of the family."""
     sides = ("pydl", "pydl-numpy", "torch", "torch-channels-last", "torch-fused", "torch-compile")
-    for name in STEPS:
+    for family, name in product(("steps", "captured"), STEPS):
         images = not name.startswith(("mlp", "dqn", "lstm", "gru", "rnn"))
         chosen = tuple(s for s in sides if images or s != "torch-channels-last")
         chosen += ("jax",) if name in ("mlp-b128", "dqn-mlp-b128") else ()
-        how = partial(build, name=name)
-        yield Case(f"steps/{name}", "steps", how, chosen, tolerance=2e-3)
+        how = partial(build, name=name, captured=family == "captured")
+        yield Case(f"{family}/{name}", family, how, chosen, tolerance=2e-3)
