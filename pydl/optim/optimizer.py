@@ -40,6 +40,7 @@ class Bucket:
     lr: RawArray  # (1,) float32 (float64 where the parameters are)
     lr_value: float
     step: Tensor  # (1,) int64, counts the step under way
+    retired: bool = False  # another bucket has taken over the parameters
     recorded: tuple[list[RawArray], list[RawArray]] | None = None  # while a plan is patched
 
     def arrays(self) -> tuple[list[RawArray], list[RawArray]]:
@@ -208,10 +209,9 @@ class Optimizer:
         for group, saved in zip(self.param_groups, groups, strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})
         # NOTE: into the arrays that are there, because a captured step goes on using them.
-        self._buckets = [
-            (made_for, buckets) if all(_rewind(b, loaded) for b in buckets) else (None, [])
-            for made_for, buckets in self._buckets
-        ]
+        for i, (_, buckets) in enumerate(self._buckets):
+            if not all(_rewind(b, loaded) for b in buckets):
+                self._retire(i)
         for p, tensors in loaded.items():
             live = self.state.get(p, {})
             for name, tensor in tensors.items():
@@ -261,8 +261,15 @@ class Optimizer:
         made_for, buckets = self._buckets[i]
         if made_for != key:
             buckets = self._make_buckets(group, names)
+            self._retire(i)
             self._buckets[i] = (key, buckets)
         return buckets
+
+    def _retire(self, i: int) -> None:
+        """Forget the buckets of a group, and tell captured steps that have them."""
+        for bucket in self._buckets[i][1]:
+            bucket.retired = True
+        self._buckets[i] = (None, [])
 
     def _make_buckets(self, group: Group, names: dict[str, float]) -> list[Bucket]:
         refuse(
@@ -340,7 +347,9 @@ class Launches:
         self.optimizer = optimizer
         self.plan = weakref.ref(recording.native)  # which has `follow`
         self.noted: list[tuple[int, Group, Group, Bucket, Any]] = []
-        recording.host(self.follow)
+        with recording.paused():
+            optimizer.sync_lr()
+        recording.native.host(self.follow)
         recording.watch(self)
 
     def note(self, group: Group, bucket: Bucket) -> None:
@@ -355,23 +364,30 @@ class Launches:
         Raises:
             CaptureError: since then other parameters had gradients, and other state took over.
         """
-        self.optimizer.sync_lr()
-        plan, live = self.plan(), [b for _, buckets in self.optimizer._buckets for b in buckets]
         for step, group, known, bucket, arrays in self.noted:
-            if not any(bucket is b for b in live):
+            if bucket.retired:
                 raise CaptureError(
                     f"{self.optimizer._name}: its state was made anew after this step was "
                     "captured, as another set of parameters had gradients; use an optimizer for "
                     "each set"
                 )
-            known["lr"] = group["lr"]
-            if group != known and plan is not None:
+            lr = known["lr"] = group["lr"]
+            if bucket.lr_value != lr:
+                bucket.set_lr(lr)
+            if group != known:
                 known.update(group)
-                bucket.recorded = arrays
-                try:
-                    plan.patch(step, functools.partial(self.optimizer._launch, group, bucket))
-                finally:
-                    bucket.recorded = None
+                self._patch(step, group, bucket, arrays)
+
+    def _patch(self, step: int, group: Group, bucket: Bucket, arrays: Any) -> None:
+        """Make a recorded call anew."""
+        plan = self.plan()
+        if plan is None:
+            return
+        bucket.recorded = arrays
+        try:
+            plan.patch(step, functools.partial(self.optimizer._launch, group, bucket))
+        finally:
+            bucket.recorded = None
 
     def snapshot(self) -> Callable[[], None]:
         """A function that puts the options back to what they are now."""
