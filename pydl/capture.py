@@ -19,7 +19,7 @@ import numpy as np
 from .errors import CaptureError
 from .op import Op
 from .ops.create import natural_dtype, tensor
-from .plan import MISFIT, Plan
+from .plan import MISFIT, Plan, mapped
 from .recording import thread
 from .tensor import Tensor
 
@@ -104,18 +104,14 @@ def describe_argument(name: str, x: Any, leaves: list[Any]) -> Any:
 
 def with_leaves(x: Any, leaves: Iterator[Tensor]) -> Any:
     """An argument with the tensors of the plan in the place of what is copied."""
-    if isinstance(x, np.ndarray) or (isinstance(x, Tensor) and not x.requires_grad):
-        return next(leaves)
-    if isinstance(x, dict):
-        return {key: with_leaves(part, leaves) for key, part in x.items()}
-    if isinstance(x, (tuple, list)):
-        return rebuilt(type(x), [with_leaves(part, leaves) for part in x])
-    return x
 
+    def replaced(leaf: Any) -> Any:
+        copied = isinstance(leaf, np.ndarray) or (
+            isinstance(leaf, Tensor) and not leaf.requires_grad
+        )
+        return next(leaves) if copied else leaf
 
-def rebuilt(kind: type, parts: list[Any]) -> Any:
-    """A tuple, list or named tuple of parts."""
-    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+    return mapped(replaced, x)
 
 
 # ---- the captured function
@@ -295,21 +291,14 @@ def slot_for(x: Any) -> Tensor:
 
 def off_the_tape(x: Any) -> Any:
     """An output whose tensors do not lead back to the computation."""
-    if isinstance(x, Tensor):
-        return x.detach() if x.node is not None else x
-    if isinstance(x, dict):
-        return {key: off_the_tape(part) for key, part in x.items()}
-    if isinstance(x, (tuple, list)):
-        return rebuilt(type(x), [off_the_tape(part) for part in x])
-    return x
+    return mapped(lambda t: t.detach() if isinstance(t, Tensor) and t.node is not None else t, x)
 
 
 def tensors_of(x: Any) -> list[Tensor]:
     """All tensors of an output, in order."""
-    if isinstance(x, Tensor):
-        return [x]
-    parts = x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ()
-    return [t for part in parts for t in tensors_of(part)]
+    found: list[Any] = []
+    mapped(found.append, x)
+    return [leaf for leaf in found if isinstance(leaf, Tensor)]
 
 
 def differences(function: Callable[..., Any], new: Any, known: list[Any]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -18,6 +19,16 @@ from .recording import Recording, thread
 from .tensor import Tensor
 
 __all__: list[str] = []
+
+
+def mapped(function: Callable[[Any], Any], x: Any) -> Any:
+    """Tuples, lists and dicts of what a function makes of each thing in them."""
+    if isinstance(x, dict):
+        return {key: mapped(function, part) for key, part in x.items()}
+    if isinstance(x, (tuple, list)):
+        parts = [mapped(function, part) for part in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return function(x)
 
 
 class Profile(NamedTuple):
@@ -83,12 +94,12 @@ class Plan:
             The output as the call that was recorded returns it.
         """
         results: list[Tensor] = []
-        self._output = self._place(output, results)
+        self._output = mapped(functools.partial(self._place, results), output)
         self._native.set_ends([t.data for t in self.slots], [t.data for t in results])
-        return self._filled(self._output, [t.detach().clone() for t in results])
+        return self._filled([t.detach().clone() for t in results])
 
-    def _place(self, x: Any, results: list[Tensor]) -> Any:
-        """An output with numbers in the place of tensors that each replay makes anew."""
+    def _place(self, results: list[Tensor], x: Any) -> Any:
+        """A part of the output; a number in the place of a tensor that each replay makes anew."""
         if isinstance(x, Tensor):
             if not self._native.owns(x.data) and not any(
                 x.version is s.version for s in self.slots
@@ -96,11 +107,6 @@ class Plan:
                 return x  # from outside, such as a parameter: itself
             results.append(x)
             return _Result(len(results) - 1)
-        if isinstance(x, dict):
-            return {key: self._place(part, results) for key, part in x.items()}
-        if isinstance(x, (tuple, list)):
-            parts = [self._place(part, results) for part in x]
-            return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
         if x is None or isinstance(x, (bool, str)):
             return x
         raise CaptureError(
@@ -108,15 +114,9 @@ class Plan:
             "every replay; return tensors"
         )
 
-    def _filled(self, x: Any, tensors: list[Tensor]) -> Any:
-        if isinstance(x, _Result):
-            return tensors[x.number]
-        if isinstance(x, dict):
-            return {key: self._filled(part, tensors) for key, part in x.items()}
-        if isinstance(x, (tuple, list)):
-            parts = [self._filled(part, tensors) for part in x]
-            return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
-        return x
+    def _filled(self, tensors: list[Tensor]) -> Any:
+        """The output with tensors for the numbers."""
+        return mapped(lambda x: tensors[x.number] if isinstance(x, _Result) else x, self._output)
 
     # ---- replaying
 
@@ -167,7 +167,7 @@ class Plan:
         for version in self._changed:
             version[0] += 1
         tensors = [Tensor(array, self._device) for array in arrays]
-        return tensors[0] if type(self._output) is _Result else self._filled(self._output, tensors)
+        return tensors[0] if type(self._output) is _Result else self._filled(tensors)
 
     def _explained(self, error: RuntimeError) -> RuntimeError:
         """What a failure of the native call means to the user."""

@@ -112,8 +112,7 @@ class Tensor(Methods):
     def zero_grad(self, set_to_none: bool_type = True) -> None:
         """Forgets the gradient, or puts zeros in its place where there is one."""
         if set_to_none:
-            if self._grad[0] is not None or thread.recording is not None:
-                self.grad = None
+            self.grad = None
         elif self.grad is not None:
             self.grad = ops.zeros_like(self.grad)
 

@@ -55,6 +55,11 @@ class Bucket:
         self.lr_value = lr
         self.device.kernels.fill(self.lr, lr)
 
+    def follow_lr(self, lr: float) -> None:
+        """Writes the learning rate where it has changed."""
+        if self.lr_value != lr:
+            self.set_lr(lr)
+
     def count_step(self) -> None:
         """Adds one to the step count, on the device."""
         one = self.device.constant(1, dtypes.int64)
@@ -167,8 +172,7 @@ class Optimizer:
         """
         for group, (_, buckets) in zip(self.param_groups, self._buckets, strict=True):
             for bucket in buckets:
-                if bucket.lr_value != group["lr"]:
-                    bucket.set_lr(group["lr"])
+                bucket.follow_lr(group["lr"])
 
     def state_dict(self) -> dict[str, Any]:
         """The whole state, in torch's layout.
@@ -372,8 +376,7 @@ class Launches:
                     "each set"
                 )
             lr = known["lr"] = group["lr"]
-            if bucket.lr_value != lr:
-                bucket.set_lr(lr)
+            bucket.follow_lr(lr)
             if group != known:
                 known.update(group)
                 self._patch(step, group, bucket, arrays)
