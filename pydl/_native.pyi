@@ -636,11 +636,11 @@ def cross_entropy_backward(
     smoothing: float,
 ) -> None: ...
 
-# indexing along the middle of (outer, n, inner). take, put: index (k,); gather, scatter: index
-# (outer, k, inner); int64 in [0, n), with `wrap` in [-n, n)
 def check_range(index: Array, low: int, end: int) -> None:
     """Every index in [low, end); on each replay of a recorded step, too."""
 
+# indexing along the middle of (outer, n, inner). take, put: index (k,); gather, scatter: index
+# (outer, k, inner); int64 in [0, n), with `wrap` in [-n, n)
 def take(
     x: Array, index: Array, out: Array, outer: int, n: int, inner: int, wrap: bool = False
 ) -> None: ...

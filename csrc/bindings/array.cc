@@ -11,9 +11,6 @@ namespace pydl {
 
 namespace {
 
-// Formats of the buffer protocol, in the order of DType; bfloat16 appears as uint16.
-static_assert(sizeof(long) == 8, "format l is int64");
-
 DType parse_code(int64_t code) {
   if (code < 0 || code >= kDTypeCount) {
     throw py::value_error("empty: dtype code " + std::to_string(code) + ", expected [0, 8)");

@@ -7,8 +7,9 @@
 
 namespace pydl {
 
-// The element types in the language of Python's buffers; bfloat16 goes as uint16.
+// Formats of the buffer protocol, in the order of DType; bfloat16 appears as uint16.
 constexpr const char* kFormat[kDTypeCount] = {"f", "d", "e", "H", "l", "i", "B", "?"};
+static_assert(sizeof(long) == 8, "format l is int64");
 
 // The Array of a Python object that is known to be one.
 const Array& array_of(PyObject* x);

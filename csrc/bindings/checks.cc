@@ -79,8 +79,9 @@ void Call::tell(Plan* plan) const {
   std::vector<pydl::Operand> operands;
   for (int i = 0; i < count_; ++i) {
     const Operand& x = operands_[i];
-    plan->keep(x.x->storage);
-    operands.push_back({x.name, x.x->dtype, x.x->shape, x.begin, x.end - x.begin, x.written});
+    operands.push_back(plan->operand(x.name, *x.x, x.written));
+    operands.back().data = x.begin;  // of a `part`
+    operands.back().bytes = x.end - x.begin;
   }
   plan->describe(op_, std::move(operands));
 }

@@ -111,10 +111,7 @@ class Update {
   void note(const char* name, const Array& x, bool written) {
     const char* begin = static_cast<const char*>(x.data);
     ranges_.push_back({begin, begin + x.bytes(), written});
-    if (Plan* plan = recording_plan()) {
-      plan->keep(x.storage);
-      operands_.push_back({name, x.dtype, x.shape, begin, x.bytes(), written});
-    }
+    if (Plan* plan = recording_plan()) operands_.push_back(plan->operand(name, x, written));
   }
 
   void collect(const char* name, int k) {

@@ -54,10 +54,7 @@ void divisor(const DivisorCheck& c) {
 }
 
 void tell(const char* what, const char* name, const Array& x) {
-  Plan* plan = recording_plan();
-  if (plan == nullptr) return;
-  plan->keep(x.storage);
-  plan->describe(what, {{name, x.dtype, x.shape, x.data, x.bytes(), false}});
+  if (Plan* plan = recording_plan()) plan->describe(what, {plan->operand(name, x, false)});
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ Arena::Arena() {
 Arena::~Arena() { ::munmap(base_, kReserved); }
 
 void* Arena::take(size_t bytes) {
-  free_.reserve(live_ + 2);  // as many ranges as there can be once all blocks are given back
+  // As many ranges as there can be once all blocks are given back.
+  if (free_.capacity() < live_ + 2) free_.reserve(2 * live_ + 2);
   auto best = free_.end();
   for (auto range = free_.begin(); range != free_.end(); ++range) {
     const size_t size = range->end - range->begin;

@@ -107,6 +107,11 @@ void Plan::note(void (*run)(const void*), const void* call, size_t bytes) {
   next_ = Step();
 }
 
+Operand Plan::operand(const char* name, const Array& x, bool written) {
+  keep(x.storage);
+  return {name, x.dtype, x.shape, x.data, x.bytes(), written};
+}
+
 void Plan::keep(const std::shared_ptr<Storage>& storage) {
   // The private pool's own blocks live as long as the plan does; keeping them here would stop the
   // reuse that makes the memory plan.

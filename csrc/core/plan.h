@@ -57,7 +57,7 @@ class Plan {
   const std::vector<Step>& steps() const { return steps_; }
   const std::vector<Array>& slots() const { return slots_; }
   size_t size() const { return steps_.size(); }
-  size_t bytes() const { return pool_ == nullptr ? 0 : pool_bytes(*pool_); }  // of its memory
+  size_t bytes() const { return pool_ == nullptr ? 0 : plan_pool_bytes(*pool_); }  // of its memory
   bool owns(const Array& x) const { return pool_ != nullptr && x.storage->pool == pool_; }
   // Memory from outside of the plan that its calls write, as bytes.
   std::vector<Array> written() const;
@@ -68,7 +68,8 @@ class Plan {
 
   // By whoever prepares a call, before it runs.
   void describe(const char* op, std::vector<Operand> operands);
-  void keep(const std::shared_ptr<Storage>& storage);  // memory that noted calls point into
+  Operand operand(const char* name, const Array& x, bool written);  // keeps the memory of x
+  void keep(const std::shared_ptr<Storage>& storage);               // what noted calls point into
   // By submit.
   void note(void (*run)(const void*), const void* call, size_t bytes);
   void patch(void (*run)(const void*), const void* call, size_t bytes);

@@ -84,7 +84,7 @@ class Pool {
     stats.cached += static_cast<int64_t>(size_of_bin(bin));
   }
 
-  size_t bytes() const { return arena_ == nullptr ? bytes_ : arena_->bytes(); }
+  size_t arena_bytes() const { return arena_ == nullptr ? 0 : arena_->bytes(); }
 
   void trim() {
     std::lock_guard<std::mutex> lock(mutex());
@@ -92,7 +92,6 @@ class Pool {
       for (void* block : free_[bin]) ::free(block);
       stats.cached -= static_cast<int64_t>(free_[bin].size() * size_of_bin(bin));
       made_[bin] -= free_[bin].size();
-      bytes_ -= free_[bin].size() * size_of_bin(bin);
       free_[bin].clear();
     }
   }
@@ -101,14 +100,12 @@ class Pool {
   void reserve(int bin) {  // room for one more, so that give cannot fail
     auto& list = free_[bin];
     ++made_[bin];
-    bytes_ += size_of_bin(bin);
     if (list.capacity() < made_[bin]) list.reserve(2 * made_[bin]);
   }
 
   std::unique_ptr<Arena> arena_;
   std::vector<void*> free_[kBins];
   size_t made_[kBins] = {};
-  size_t bytes_ = 0;
 };
 
 namespace {
@@ -153,9 +150,9 @@ const std::shared_ptr<Pool>& current_pool() {
 
 void set_current_pool(std::shared_ptr<Pool> pool) { private_pool = std::move(pool); }
 
-size_t pool_bytes(const Pool& pool) {
+size_t plan_pool_bytes(const Pool& pool) {
   std::lock_guard<std::mutex> lock(mutex());
-  return pool.bytes();
+  return pool.arena_bytes();
 }
 
 std::shared_ptr<Storage> allocate(size_t bytes) {

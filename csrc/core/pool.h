@@ -37,12 +37,12 @@ struct MemoryStats {
   int64_t made = 0;    // blocks that were asked of the system so far, all pools
 };
 
-std::shared_ptr<Pool> new_plan_pool();  // throws std::bad_alloc
+std::shared_ptr<Pool> new_plan_pool();     // throws std::bad_alloc
+size_t plan_pool_bytes(const Pool& pool);  // of all its blocks, in use or not
 
 // The pool of this thread: the shared one, or a plan's while it records.
 const std::shared_ptr<Pool>& current_pool();
 void set_current_pool(std::shared_ptr<Pool> pool);  // null: the shared one
-size_t pool_bytes(const Pool& pool);                // of all its blocks, in use or not
 
 // 64-byte aligned, contents undefined. Throws std::bad_alloc.
 std::shared_ptr<Storage> allocate(size_t bytes);
