@@ -1,6 +1,7 @@
 // Max and average pooling of planes (H, W) to (OH, OW), forward and backward. Rows of the output
 // are walked; columns whose window lies inside the plane go by vectors of neighbouring outputs
-// (stride 1 or 2), the rest one by one. Rules at the edges are torch's.
+// (stride 1 or 2), the rest one by one. A maximum whose place nobody asks for goes down the columns
+// first, then along the row. Rules at the edges are torch's.
 #include "core/args/pool.h"
 
 #include <math.h>
