@@ -635,7 +635,6 @@ def cross_entropy_backward(
     ignore_index: int,
     smoothing: float,
 ) -> None: ...
-
 def check_range(index: Array, low: int, end: int) -> None:
     """Every index in [low, end); on each replay of a recorded step, too."""
 

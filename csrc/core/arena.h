@@ -1,6 +1,6 @@
 // Arena: one range of addresses that blocks are cut from, best fit first, and given back to. Only
 // what has been touched costs memory. The pool of a plan: without size classes and in one piece;
-// the gaps that best fit leaves are a quarter to two fifths of what is in use at once.
+// in the steps of benchmarks/, gaps took 12 to 60 % beyond the most in use at once.
 #pragma once
 #include <stddef.h>
 
