@@ -8,9 +8,10 @@
 // pass s products side by side, one per phase of the columns, so that whole rows are written.
 //
 // A chunk of tiles at a time goes through three steps, small enough to stay in the cache between
-// them: inputs to V[a][tile][k]; one matrix product P[a] = V[a] U[a] for each of the (T + R - 1)^2
-// points a, where U[a][k][m] are the transformed weights; P[a][tile][m] to outputs. Lanes run along
-// channels everywhere. The weight gradient transforms gy to W[a][tile][m] instead and sums
+// them; that of one thread, where a chunk of its own has enough tiles for the weights it reads.
+// They are: inputs to V[a][tile][k]; one matrix product P[a] = V[a] U[a] for each of the (T + R -
+// 1)^2 points a, where U[a][k][m] are the transformed weights; P[a][tile][m] to outputs. Lanes run
+// along channels everywhere. The weight gradient transforms gy to W[a][tile][m] instead and sums
 // U[a] += V[a]^T W[a] over all tiles.
 #include "cpu/conv_winograd.h"
 
@@ -24,9 +25,18 @@ namespace PYDL_ISA {
 namespace {
 
 constexpr int64_t kChunkFloats = 512 << 10;  // of V and P together
+constexpr int64_t kOwnFloats = 128 << 10;    // the same, of a chunk that one thread computes
+constexpr int64_t kOwnTiles = 8;             // of such a chunk, at least
+constexpr int64_t kOwnTerms = 32;            // the same, where they are summed up
+constexpr int64_t kOwnWeights = 1 << 20;     // floats of U, which every such chunk reads
+constexpr int64_t kMostSlices = 16;          // of the tiles, each with a sum U of its own
+constexpr int64_t kSliceChunks = 4;          // at least
+constexpr int64_t kSliceFloats = 4 << 20;    // of all these sums
 constexpr int64_t kStagedFloats = 24 << 10;  // pixels of a band, by kWidth channels
 constexpr int64_t kRowFloats = 128 << 10;    // limit of one row of tiles
-constexpr int64_t kTilesPerPiece = 64;
+constexpr int64_t kOwnRow = 48 << 10;        // the same, beside a chunk
+static_assert((kOwnFloats + 2 * kOwnRow) * 4 < kScratchBytes, "a chunk and what it stages");
+constexpr int64_t kTilesPerPiece = 32;
 constexpr int64_t kChannelsPerPiece = 16;
 
 constexpr int64_t kMaxStride = 4;
@@ -63,6 +73,7 @@ struct Problem {
   int64_t R, T, K, M;   // taps, outputs of a tile (in one dimension), inputs, outputs
   int64_t sides;        // phases of the columns that are computed side by side
   bool corners_follow;  // conv_corners.h
+  bool gradient;        // of the weights
   Reach y, x[kMaxStride];
   Planes in, gy;  // gy: of the weight gradient
   const float* w;
@@ -71,7 +82,10 @@ struct Problem {
   float* out;
   int64_t out_channels, out_h, out_w;
   Bands bands;
+  bool alone;                             // a chunk is computed by one thread, in its scratch
   int64_t bands_per_chunk, band0, band1;  // the chunk under way
+  int64_t slices;                         // of the chunks; each begins anew in its U
+  bool adds;                              // this chunk is not the first of its slice
   int64_t lanes;                          // floats of a tile in P and W; K in V
   int64_t v_stride, p_stride;             // between points; then come the other sides
   float *u, *v, *p;
@@ -79,6 +93,7 @@ struct Problem {
   int64_t points() const { return (T + R - 1) * (T + R - 1); }
   int64_t tile0() const { return bands.first_tile(band0); }
   int64_t tiles() const { return bands.first_tile(band1) - tile0(); }
+  int64_t u_floats() const { return sides * points() * K * lanes; }
 };
 
 Reach forward_reach(int64_t in, int64_t out, int64_t stride, int64_t pad) {
@@ -143,16 +158,27 @@ int64_t plan(Problem* p) {
   p->T = p->R == 3 ? F43::kTile : tile_of_two_taps(*p, grid_x);
   const int64_t th = ceil_div(p->y.grid, p->T), tw = ceil_div(grid_x, p->T), s = p->in.phases;
   const int64_t row = s * s * p->T * (tw * p->T + p->R - 1) * kWidth;
-  p->bands = {p->a.N, th, tw, even(th, max64(1, kStagedFloats / row))};
   p->lanes = Panels(p->M).vecs * kWidth;
+  const int64_t products = p->points() * p->sides, u = p->u_floats();
+  const int64_t tile = products * (p->K + p->lanes), own = kOwnFloats / tile;
+  p->alone =
+      u <= kOwnWeights && own >= max64(p->gradient ? kOwnTerms : kOwnTiles, tw) && row <= kOwnRow;
+  int64_t rows = max64(1, kStagedFloats / row);
+  if (p->alone) rows = min64(rows, own / tw);
+  p->bands = {p->a.N, th, tw, even(th, rows)};
   const Bands& b = p->bands;
-  const int64_t tile = p->points() * p->sides * (p->K + p->lanes), band = b.rows * b.tw;
-  p->bands_per_chunk = even(b.count(), max64(1, kChunkFloats / (tile * band)));
+  const int64_t band = b.rows * b.tw, most = p->alone ? kOwnFloats : kChunkFloats;
+  p->bands_per_chunk = even(b.count(), max64(1, most / (tile * band)));
   // NOTE: one vector more, or all points of a tile would share one set of the cache.
   p->v_stride = p->bands_per_chunk * band * p->K + kWidth;
   p->p_stride = p->bands_per_chunk * band * p->lanes + kWidth;
-  const int64_t products = p->points() * p->sides, u = products * p->K * p->lanes;
   p->u = static_cast<float*>(p->a.work);
+  p->slices = 1;
+  if (p->alone && p->gradient) {
+    const int64_t chunks = ceil_div(b.count(), p->bands_per_chunk);
+    p->slices = min64(min64(kMostSlices, kSliceFloats / u), max64(1, chunks / kSliceChunks));
+  }
+  if (p->alone) return p->slices * u * 4;
   p->v = p->u + u;
   p->p = p->v + products * p->v_stride;
   return (u + products * (p->v_stride + p->p_stride)) * 4;
@@ -178,6 +204,12 @@ Problem forward_pass_of(const Conv2dArgs& a) {
   p.out_channels = a.O;
   p.out_h = a.OH;
   p.out_w = a.OW;
+  return p;
+}
+
+Problem grad_weight_pass_of(const Conv2dArgs& a) {
+  Problem p = forward_pass_of(a);
+  p.gradient = true;
   return p;
 }
 
@@ -339,9 +371,13 @@ void transform_gradients(const void* ctx, int64_t piece, void* scratch) {
 void multiply(const void* ctx, int64_t piece, void*) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const Panels panels(p.M);
-  const int64_t parts = ceil_div(p.tiles(), kTilesPerPiece), a = piece / parts;
-  const int64_t t0 = part_begin(p.tiles(), parts, piece % parts);
-  const int64_t count = part_begin(p.tiles(), parts, piece % parts + 1) - t0;
+  const int64_t parts = ceil_div(p.tiles(), kTilesPerPiece), points = p.sides * p.points();
+  // What is larger, tiles or weights, is read by one thread.
+  const bool by_tiles = p.tiles() * (p.K + p.lanes) > p.K * p.lanes;
+  const int64_t a = by_tiles ? piece % points : piece / parts;
+  const int64_t part = by_tiles ? piece / points : piece % parts;
+  const int64_t t0 = part_begin(p.tiles(), parts, part);
+  const int64_t count = part_begin(p.tiles(), parts, part + 1) - t0;
   const int64_t steps = ceil_div(count, kTileRows);
   for (int64_t q = 0; q < panels.count; ++q) {
     const int64_t m0 = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
@@ -411,7 +447,7 @@ void accumulate(const void* ctx, int64_t piece, void*) {
       out.c = p.u + (a * p.K + k) * p.lanes + m0;
       out.ldc = p.lanes;
       out.cols = width;
-      out.add = p.band0 > 0;
+      out.add = p.adds;
       run_tile(r, width / kWidth, p.tiles(), rows, Step{p.K}, p.p + a * p.p_stride + m0,
                Step{p.lanes}, out);
     }
@@ -431,7 +467,10 @@ void finish_weights(const void* ctx, int64_t piece, void* scratch) {
       const float* src = p.u + (phase * channels + c) * p.lanes + m0;
       both_sides<Transposed<FilterMatrix<F>>>(
           [&](int i, int j) {
-            return load(src + (i * FilterMatrix<F>::kRows + j) * p.K * p.lanes);
+            const float* sum = src + (i * FilterMatrix<F>::kRows + j) * p.K * p.lanes;
+            Vec v = load(sum);
+            for (int64_t k = 1; k < p.slices; ++k) v = v + load(sum += p.u_floats());
+            return v;
           },
           [&](int ty, int tx, Vec v) { store(w + tap_of(p, 0, phase, ty, tx) * kWidth, v); });
     }
@@ -440,30 +479,77 @@ void finish_weights(const void* ctx, int64_t piece, void* scratch) {
   }
 }
 
+// The steps of a chunk, each as a number of pieces.
+template <class F, class Each>
+void for_steps(const Problem& p, Each each) {
+  const int64_t bands = p.band1 - p.band0, inputs = bands * p.sides * p.in.groups();
+  each(inputs, transform_inputs<F>);
+  if (p.gradient) {
+    each(bands * p.gy.groups(), transform_gradients<F>);
+    each(p.points() * ceil_div(p.K, kTilesPerPiece), accumulate);
+  } else {
+    each(p.sides * p.points() * ceil_div(p.tiles(), kTilesPerPiece), multiply);
+    each(bands * Panels(p.M).vecs, transform_outputs<F>);
+  }
+}
+
+int64_t chunks(const Problem& p) { return ceil_div(p.bands.count(), p.bands_per_chunk); }
+
+// Chunk i of the slice that begins with chunk `first`.
+void set_chunk(Problem* p, int64_t i, int64_t first) {
+  p->band0 = i * p->bands_per_chunk;
+  p->band1 = min64(p->bands.count(), p->band0 + p->bands_per_chunk);
+  p->adds = i > first;
+}
+
+// Chunks that never leave the caches of their thread.
 template <class F>
-void correlate(Problem* p) {
-  const int64_t vecs = Panels(p->M).vecs, bands = p->bands.count();
-  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), transform_weights<F>, p);
-  for (p->band0 = 0; p->band0 < bands; p->band0 = p->band1) {
-    p->band1 = min64(bands, p->band0 + p->bands_per_chunk);
-    const int64_t count = p->band1 - p->band0;
-    parallel_for(count * p->sides * p->in.groups(), transform_inputs<F>, p);
-    parallel_for(p->sides * p->points() * ceil_div(p->tiles(), kTilesPerPiece), multiply, p);
-    parallel_for(count * vecs, transform_outputs<F>, p);
+void run_alone(Problem p, int64_t first, int64_t end, void* scratch) {
+  p.v = static_cast<float*>(scratch);
+  p.p = p.v + p.sides * p.points() * p.v_stride;
+  float* rest = p.p + p.sides * p.points() * p.p_stride;
+  for (int64_t i = first; i < end; ++i) {
+    set_chunk(&p, i, first);
+    for_steps<F>(p, [&](int64_t pieces, PieceFn step) {
+      for (int64_t k = 0; k < pieces; ++k) step(&p, k, rest);
+    });
   }
 }
 
 template <class F>
-void correlate_weights(Problem* p) {
-  const int64_t vecs = Panels(p->M).vecs, bands = p->bands.count();
-  for (p->band0 = 0; p->band0 < bands; p->band0 = p->band1) {
-    p->band1 = min64(bands, p->band0 + p->bands_per_chunk);
-    const int64_t count = p->band1 - p->band0;
-    parallel_for(count * p->in.groups(), transform_inputs<F>, p);
-    parallel_for(count * p->gy.groups(), transform_gradients<F>, p);
-    parallel_for(p->points() * ceil_div(p->K, kTilesPerPiece), accumulate, p);
+void correlate_chunk(const void* ctx, int64_t piece, void* scratch) {
+  run_alone<F>(*static_cast<const Problem*>(ctx), piece, piece + 1, scratch);
+}
+
+template <class F>
+void accumulate_slice(const void* ctx, int64_t piece, void* scratch) {
+  Problem p = *static_cast<const Problem*>(ctx);
+  p.u += piece * p.u_floats();
+  run_alone<F>(p, part_begin(chunks(p), p.slices, piece),
+               part_begin(chunks(p), p.slices, piece + 1), scratch);
+}
+
+// Every thread takes part in each step of each chunk.
+template <class F>
+void run_together(Problem* p) {
+  for (int64_t i = 0; i < chunks(*p); ++i) {
+    set_chunk(p, i, 0);
+    for_steps<F>(*p, [p](int64_t pieces, PieceFn step) { parallel_for(pieces, step, p); });
   }
-  parallel_for(vecs * ceil_div(p->in.channels, kChannelsPerPiece), finish_weights<F>, p);
+}
+
+template <class F>
+void correlate(Problem* p) {
+  parallel_for(Panels(p->M).vecs * ceil_div(p->in.channels, kChannelsPerPiece),
+               transform_weights<F>, p);
+  p->alone ? parallel_for(chunks(*p), correlate_chunk<F>, p) : run_together<F>(p);
+}
+
+template <class F>
+void correlate_weights(Problem* p) {
+  p->alone ? parallel_for(p->slices, accumulate_slice<F>, p) : run_together<F>(p);
+  parallel_for(Panels(p->M).vecs * ceil_div(p->in.channels, kChannelsPerPiece), finish_weights<F>,
+               p);
 }
 
 template <class Fn>
@@ -533,13 +619,13 @@ int64_t winograd_grad_input_work(const Conv2dArgs& a) {
 }
 
 void winograd_grad_weight(const Conv2dArgs& a) {
-  Problem p = forward_pass_of(a);
+  Problem p = grad_weight_pass_of(a);
   plan(&p);
   with_matrices(p, [&p](auto f) { correlate_weights<decltype(f)>(&p); });
 }
 
 int64_t winograd_grad_weight_work(const Conv2dArgs& a) {
-  Problem p = forward_pass_of(a);
+  Problem p = grad_weight_pass_of(a);
   return plan(&p);
 }
 
