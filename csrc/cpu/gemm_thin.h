@@ -12,8 +12,14 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-constexpr int64_t kThinRows = kWidth * 3 / 4;  // more would fill the lanes of a tile better
-constexpr int64_t kDotRows = 4 * kWidth;       // or repay a copy of B
+#if defined(PYDL_ISA_AVX512)
+constexpr int64_t kThinRows = 12;  // more would fill the lanes of a tile better
+constexpr int64_t kDotRows = 64;   // or repay a copy of B
+#else
+constexpr int64_t kThinRows = 3;
+constexpr int64_t kDotRows = 7;
+#endif
+constexpr int64_t kThinCols = kWidth * 3 / 4;  // of C; they are rows of the transposed product
 constexpr int64_t kDotDepth = 1024;            // k of such, which their sums of lanes repay
 constexpr int64_t kThinCopy = 128 * 1024;      // floats of A copied to the scratch of 256 Ki
 
@@ -41,7 +47,8 @@ inline bool along_k(const Problem& p) { return p.bk == 1 && (p.bj != 1 || p.g.n 
 inline bool is_thin(const Problem& p) {
   if (p.g.m > p.g.n) return false;
   const bool in_place = along_k(p) && p.ak == 1;
-  if (p.g.m > kThinRows) return in_place && p.g.m <= kDotRows && p.g.k >= kDotDepth;
+  const int64_t most = p.cj == 1 ? kThinRows : kThinCols;
+  if (p.g.m > most) return in_place && p.g.m <= kDotRows && p.g.k >= kDotDepth;
   return in_place || p.g.m * p.g.k <= kThinCopy;
 }
 
