@@ -28,7 +28,7 @@ namespace pydl {
 
 namespace {
 
-constexpr int kSpins = 2000;  // some tens of microseconds before a thread sleeps
+constexpr int kSpins = 10000;  // some hundreds of microseconds before a thread sleeps
 constexpr int kMaxThreads = 256;
 
 void pause() {
