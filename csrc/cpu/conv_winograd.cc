@@ -1,6 +1,6 @@
-// Convolution by Winograd's algorithm: tiles of 4 x 4 outputs (2 x 2 for some kernels of two taps),
-// up to four times fewer products than pixels times taps. The transforms are cpu/winograd.h; here
-// are the loops around them.
+// Convolution by Winograd's algorithm: tiles of 4 x 4 outputs (down to 2 x 2 for kernels of two
+// taps), up to four times fewer products than pixels times taps. The transforms are cpu/winograd.h;
+// here are the loops around them.
 //
 // A kernel of s * R taps moving by s pixels is s * s kernels of R taps, each on every s-th pixel in
 // both dimensions: forward they are further input channels (k = phase, channel). In the input
@@ -142,9 +142,11 @@ int64_t tile_of_two_taps(const Problem& p, int64_t grid_x) {
     return (T + 1) * (T + 1) * (tiles + kWeightsInTiles);
   };
   const bool even_taps = !Ends(p.y, p.R).any() || !Ends(p.x[0], p.R).any();
-  const bool large = (even_taps || p.corners_follow) && p.K >= 64 && p.K <= kMaxCornerDepth &&
-                     cost(F42::kTile) < cost(F22::kTile);
-  return large ? F42::kTile : F22::kTile;
+  int64_t best = F22::kTile;
+  if ((even_taps || p.corners_follow) && p.K >= 64 && p.K <= kMaxCornerDepth) {
+    for (int64_t T = F32::kTile; T <= F42::kTile; ++T) best = cost(T) < cost(best) ? T : best;
+  }
+  return best;
 }
 
 // Tiles and memory follow from the axes. Returns the workspace in bytes.
@@ -555,7 +557,8 @@ void correlate_weights(Problem* p) {
 template <class Fn>
 void with_matrices(const Problem& p, Fn fn) {
   if (p.R == 3) return fn(F43());
-  p.T == F42::kTile ? fn(F42()) : fn(F22());
+  if (p.T == F42::kTile) return fn(F42());
+  p.T == F32::kTile ? fn(F32()) : fn(F22());
 }
 
 void run(Problem* p) {

@@ -1,13 +1,13 @@
 // Winograd's minimal filtering F(T, R): T outputs of a filter of R taps from T + R - 1 products
 // instead of T R. In two dimensions F(4, 3) takes 36 products instead of 144, F(4, 2) 25 instead of
-// 64, F(2, 2) 9 instead of 16.
+// 64, F(3, 2) 16 instead of 36, F(2, 2) 9 instead of 16.
 //
 //   y = A^T [(G w G^T) . (B^T x B)] A    x: (T + R - 1)^2 pixels, w: R^2 taps, y: T^2 pixels
 //
 // The matrices evaluate polynomials at 0, 1, -1, 2, -1/2 and infinity, at 0, 1, -2, -1/2 and
-// infinity, and at 0, -1 and infinity. These points keep the rounding errors of sums over some tens
-// of terms below what their length allows. All is linear, so the gradients are made of the
-// transposed matrices.
+// infinity, at 0, 1, -1 and infinity, and at 0, -1 and infinity. These points keep the rounding
+// errors of sums over some tens of terms below what their length allows. All is linear, so the
+// gradients are made of the transposed matrices.
 //
 // Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2016); the choice of
 // points: Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution
@@ -24,6 +24,13 @@ struct F22 {
   static constexpr float kInput[3][3] = {{1, 1, 0}, {0, 1, 0}, {0, 1, 1}};
   static constexpr float kFilter[3][2] = {{1, 0}, {-1, 1}, {0, 1}};
   static constexpr float kOutput[2][3] = {{1, 1, 0}, {0, -1, 1}};
+};
+
+struct F32 {
+  static constexpr int kTile = 3, kTaps = 2, kPoints = 4;
+  static constexpr float kInput[4][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}};
+  static constexpr float kFilter[4][2] = {{1, 0}, {0.5f, 0.5f}, {0.5f, -0.5f}, {0, 1}};
+  static constexpr float kOutput[3][4] = {{1, 1, 1, 0}, {0, 1, -1, 0}, {0, 1, 1, 1}};
 };
 
 struct F42 {
