@@ -23,6 +23,7 @@ namespace {
 constexpr int64_t kBlockPixels = 768;
 constexpr int64_t kBlockDepth = 640;
 constexpr int64_t kFlatPixels = 2048;
+constexpr int64_t kFewOutputs = 8;  // channels that leave lanes or accumulators empty
 constexpr int64_t kSumFloats = 96 * 1024;
 constexpr int64_t kPackChannels = 16;  // of a piece that packs weights
 
@@ -43,7 +44,7 @@ int64_t plan(const Conv2dArgs& a, Pass* p) {
   const int64_t k = g.k();
   p->offset = static_cast<int64_t*>(a.work);
   p->w_offset = p->offset + k;
-  p->lanes_are_pixels = (p->M * 2 <= kWidth || k < 32) && cut_flat(&g, kFlatPixels);
+  p->lanes_are_pixels = (p->M <= kFewOutputs || k < 32) && cut_flat(&g, kFlatPixels);
   if (p->lanes_are_pixels) return 2 * k * 8;
   // What is staged is used for as many panels of channels as there is room for sums.
   const int64_t panels = Panels(p->M).count;

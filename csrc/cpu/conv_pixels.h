@@ -108,32 +108,71 @@ inline void store_runs(const Run* run, int64_t count, const float* sums, int64_t
   }
 }
 
-inline void correlate_flat(const Pass& p, const Block& t, int64_t group, float* staged) {
+// Output channels [m, m + r) of a group, of some vectors of pixels; `out` says where they go.
+inline void correlate_tile(const Pass& p, int64_t group, int64_t m, int64_t r, int64_t vecs,
+                           const float* pixels, TileOut out) {
+  const float* rows[kTileRows];
+  for (int64_t i = 0; i < r; ++i) rows[i] = p.w + group * p.w_group + (m + i) * p.w_m;
+  out.relu = p.relu;
+  if (p.bias) out.row_bias = p.bias + group * p.M + m;
+  run_tile(r, vecs, p.g.k(), rows, Table{p.w_offset}, pixels, Table{p.offset}, out);
+}
+
+// Row by row, straight to the output. The last tile begins early rather than being cut.
+inline void correlate_rows(const Pass& p, const Block& t, int64_t group, const float* staged) {
+  const Grid& g = p.g;
+  const int64_t tiles = ceil_div(p.M, kTileRows), o = group * p.M;
+  const Panels panels(t.cols);
+  for (int64_t row = 0; row < t.images * t.rows; ++row) {
+    const int64_t n = row / t.rows, i = row % t.rows;
+    const float* pixels = staged + (n * flat_height(g) + i) * flat_pitch(g);
+    float* to = p.out + o * p.out_plane + (t.n0 + n) * p.out_image +
+                (g.y.out0 + (t.i0 + i) * g.y.out_step) * p.out_pitch + g.x.out0 + t.j0;
+    for (int64_t u = 0; u < panels.count; ++u) {
+      const int64_t vecs = panels.width(u), width = vecs * kWidth;
+      const int64_t q = max64(0, min64(panels.begin(u) * kWidth, t.cols - width));
+      for (int64_t v = 0; v < tiles; ++v) {
+        const int64_t m = part_begin(p.M, tiles, v), r = part_begin(p.M, tiles, v + 1) - m;
+        TileOut out;
+        out.c = to + m * p.out_plane + q;
+        out.ldc = p.out_plane;
+        out.cols = min64(width, t.cols - q);
+        correlate_tile(p, group, m, r, vecs, pixels + q, out);
+      }
+    }
+  }
+}
+
+// Across the ends of rows, by way of the stack.
+inline void correlate_across(const Pass& p, const Block& t, int64_t group, const float* staged) {
   const Grid& g = p.g;
   const int64_t size = ((t.images - 1) * flat_height(g) + t.rows - 1) * flat_pitch(g) + t.cols;
   const int64_t tiles = ceil_div(p.M, kTileRows), o = group * p.M;
   const Panels panels(size);
-  if (g.k() > 0) stage_flat(g, t, p.x + group * p.x_group, p.x_image, staged);
   for (int64_t u = 0; u < panels.count; ++u) {
     const int64_t q = panels.begin(u) * kWidth, vecs = panels.width(u), width = vecs * kWidth;
     Run run[kTileCols];
     const int64_t count = runs_of(p, t, q, min64(width, size - q), run);
     for (int64_t v = 0; v < tiles; ++v) {
       const int64_t m = part_begin(p.M, tiles, v), r = part_begin(p.M, tiles, v + 1) - m;
-      const float* rows[kTileRows];
-      for (int64_t i = 0; i < r; ++i) rows[i] = p.w + group * p.w_group + (m + i) * p.w_m;
       float sums[kTileRows * kTileCols];
       TileOut out;
       out.c = sums;
       out.ldc = width;
       out.cols = width;
-      out.relu = p.relu;
-      if (p.bias) out.row_bias = p.bias + o + m;
-      run_tile(r, vecs, g.k(), rows, Table{p.w_offset}, staged + q, Table{p.offset}, out);
+      correlate_tile(p, group, m, r, vecs, staged + q, out);
       store_runs(run, count, sums, width, r, p.out + (o + m) * p.out_plane, p.out_plane,
                  g.x.out_step);
     }
   }
+}
+
+inline void correlate_flat(const Pass& p, const Block& t, int64_t group, float* staged) {
+  const Grid& g = p.g;
+  if (g.k() > 0) stage_flat(g, t, p.x + group * p.x_group, p.x_image, staged);
+  // Three quarters of the lanes are more than what copies leave.
+  const bool by_row = g.x.out_step == 1 && 4 * t.cols >= 3 * ceil_div(t.cols, kWidth) * kWidth;
+  by_row ? correlate_rows(p, t, group, staged) : correlate_across(p, t, group, staged);
 }
 
 // Blocks in one piece: about two megaflops.
