@@ -20,9 +20,10 @@ struct Launch {
   Rule rule;
 };
 
-// Elements [from, to) of one tensor. States that a rule does not use have no memory.
+// Elements [from, to) of one tensor. States that a rule does not use have no memory. The rule and
+// the tensor are copies, which no store can change.
 template <class Rule>
-void sweep(const Rule& rule, const OptimTensor& t, int64_t from, int64_t to) {
+void sweep(const Rule rule, const OptimTensor t, int64_t from, int64_t to) {
   const Vec none = set1(0.0f);
   const auto step = [&](int64_t i, int64_t n) {
     Slots<Vec> s;

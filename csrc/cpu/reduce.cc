@@ -167,29 +167,36 @@ void fold_wide_f32(const float* x, int64_t rows, int64_t stride, int64_t width, 
   }
 }
 
-// The same for narrow rows of float32: four vectors of columns stay in registers.
+// The same for narrow rows of float32: some vectors of columns stay in registers, those of a row of
+// kLanes together where there are enough, so that memory is read in its order.
+constexpr int64_t kColumnVecs = kWidth < 8 ? 4 : kLanes / kWidth;
+
 template <class Op>
 void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, float* acc) {
   if (width > 8 * kWidth) return fold_wide_f32<Op>(x, rows, stride, width, acc);
   const Vec none = set1(Op::identity());
   int64_t i = 0;
-  for (; i + 4 * kWidth <= width; i += 4 * kWidth) {
-    Vec v[4] = {none, none, none, none};
+  for (; i + kColumnVecs * kWidth <= width; i += kColumnVecs * kWidth) {
+    Vec v[kColumnVecs];
+#pragma GCC unroll 8
+    for (int64_t k = 0; k < kColumnVecs; ++k) v[k] = none;
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
       const float* p = x + r * stride + i;
-#pragma GCC unroll 4
-      for (int64_t k = 0; k < 4; ++k, p += kWidth) {
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < kColumnVecs; ++k, p += kWidth) {
         const Vec a = Op::join(load(p), load(p + stride));
         v[k] = Op::join(v[k], Op::join(a, Op::join(load(p + 2 * stride), load(p + 3 * stride))));
       }
     }
     for (; r < rows; ++r) {
-      for (int64_t k = 0; k < 4; ++k) {
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < kColumnVecs; ++k) {
         v[k] = Op::join(v[k], load(x + r * stride + i + k * kWidth));
       }
     }
-    for (int64_t k = 0; k < 4; ++k) store(acc + i + k * kWidth, v[k]);
+#pragma GCC unroll 8
+    for (int64_t k = 0; k < kColumnVecs; ++k) store(acc + i + k * kWidth, v[k]);
   }
   for (; i < width; i += kWidth) {
     const int64_t lanes = min64(kWidth, width - i);
