@@ -19,7 +19,12 @@ enum class Way { kRow, kThin, kPacked, kPieces };
 constexpr double kPackedFlops = 8e6;         // two phases repay themselves
 constexpr double kBatchedFlops = 64e6;       // of a matrix that is not one piece of its batch
 constexpr int64_t kFewRows = 2 * kTileRows;  // too few to repay a copy of B
-constexpr int64_t kSomeRows = 16 * kTileRows;
+#if defined(PYDL_ISA_AVX512)
+constexpr int64_t kSomeRows = 128;
+#else
+constexpr int64_t kSomeRows = 512;
+#endif
+constexpr double kSomeFlops = 5e8;
 constexpr int64_t kWide = 8 * kTileCols;  // each piece copies its B, near the core that reads it
 constexpr int64_t kLongK = 2048;          // K is cut where C is too small to be
 constexpr int64_t kSmallC = 200 * 200;
@@ -30,7 +35,8 @@ Way way_of(const Problem& p) {
   if (is_thin(p)) return Way::kThin;
   if (p.flops() < (g.batch == 1 ? kPackedFlops : kBatchedFlops)) return Way::kPieces;
   if (g.m <= kFewRows && p.bj == 1) return Way::kPieces;
-  if (g.k < kLongK && g.m <= kSomeRows && g.n >= kWide) return Way::kPieces;
+  const bool some = g.m <= kSomeRows && p.flops() <= kSomeFlops;
+  if (g.k < kLongK && some && g.n >= kWide) return Way::kPieces;
   return g.k >= kLongK && g.m * g.n < kSmallC ? Way::kPieces : Way::kPacked;
 }
 
