@@ -44,6 +44,8 @@ class Config:
     test_batch_size: int = 500  # images at once when testing
     optimizer: Literal["adadelta", "adam", "sgd"] = "adam"  # sgd: with Nesterov momentum 0.9
     lr: float | None = None  # (highest) learning rate; unless given, one that suits the optimizer
+    beta1: float | None = None  # of adam; unless given, the one cycle moves it, else 0.9
+    beta2: float = 0.999  # of adam
     schedule: Literal["onecycle", "step"] = "onecycle"  # learning rate: up and down, or in steps
     gamma: float = 0.7  # with --schedule step: what each epoch multiplies the learning rate by
     seed: int = 0  # decides weights, order and dropout: the same seed gives the same bits
@@ -313,18 +315,20 @@ class Run:
         if config.optimizer == "adadelta":
             optimizer = optim.Adadelta(parameters, lr=lr)
         elif config.optimizer == "adam":
-            optimizer = optim.Adam(parameters, lr=lr)
+            beta1 = 0.9 if config.beta1 is None else config.beta1
+            optimizer = optim.Adam(parameters, lr=lr, betas=(beta1, config.beta2))
         else:
             optimizer = optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True)
         if config.schedule == "step":
             return optimizer, lr_scheduler.StepLR(optimizer, len(self.loader), config.gamma)
         steps = config.epochs * len(self.loader)
-        cycle = config.optimizer != "adadelta"  # which has no momentum
+        cycle = config.optimizer != "adadelta" and config.beta1 is None  # it has no momentum
         return optimizer, lr_scheduler.OneCycleLR(optimizer, lr, steps, cycle_momentum=cycle)
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights: a run with other values must not use the checkpoint."""
-        names = ["arch", "device", "shift", "batch_size", "optimizer", "lr", "schedule", "gamma"]
+        names = ["arch", "device", "shift", "batch_size", "optimizer", "lr", "beta1", "beta2"]
+        names += ["schedule", "gamma"]
         # The one cycle is laid over the whole run.
         names += ["seed", "epochs"] if self.config.schedule == "onecycle" else ["seed"]
         return {"data": self.data.name, **{n: getattr(self.config, n) for n in names}}

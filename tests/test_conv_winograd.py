@@ -40,6 +40,18 @@ SHAPES = (
     (40, 24, 70, 4, 15, 14, 2, 2),
     (40, 64, 65, 2, 15, 15, 1, 1),
     (33, 16, 64, 6, 24, 23, 3, 2),
+    (64, 24, 24, 3, 24, 24, 1, 1),  # the weight gradient in slices
+    (3, 256, 300, 3, 9, 11, 1, 1),  # weights too large for chunks of one thread
+    (9, 64, 32, 4, 20, 20, 2, 0),  # tiles of 3 x 3
+    (16, 65, 17, 2, 17, 17, 1, 0),  # an odd number of channels in a chunk
+    (1, 16, 16, 4, 20, 900, 2, 1),  # rows too wide for it
+    (1, 16, 18, 8, 32, 700, 4, 2),
+)
+# Chunks of one thread, slices of them, and all threads in each step.
+THREADED = (
+    (64, 16, 16, 3, 24, 24, 1, 1),
+    (3, 256, 300, 3, 9, 11, 1, 1),
+    (9, 64, 32, 4, 20, 20, 2, 0),
 )
 
 
@@ -50,6 +62,27 @@ def test_within_the_bound(shape: tuple[int, ...], positive: bool) -> None:
     options: dict[str, Any] = {"stride": stride, "padding": padding}
     case = Case("conv2d", [(n, c, h, w), (o, c, k, k), (o,)], options, positive)
     assert ratio(case, sum(shape)) <= 1
+
+
+@pytest.mark.parametrize("shape", THREADED, ids=str)
+def test_threads_do_not_change_a_bit(shape: tuple[int, ...]) -> None:
+    n, c, o, k, h, w, stride, padding = shape
+    rng = np.random.default_rng(0)
+    x = pydl.tensor(rng.normal(size=(n, c, h, w)).astype(np.float32), requires_grad=True)
+    weight = pydl.tensor(rng.normal(size=(o, c, k, k)).astype(np.float32), requires_grad=True)
+
+    def bits(threads: int) -> list[bytes]:
+        pydl.set_num_threads(threads)
+        y = F.conv2d(x, weight, None, stride, padding)
+        return [t.numpy().tobytes() for t in (y.detach(), *pydl.grad((y * y).sum(), (x, weight)))]
+
+    before = pydl.num_threads()
+    try:
+        one = bits(1)
+        assert bits(2) == one
+        assert bits(3) == one
+    finally:
+        pydl.set_num_threads(before)
 
 
 def test_what_lies_outside_of_the_image_is_nothing() -> None:

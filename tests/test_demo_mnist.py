@@ -124,7 +124,7 @@ def test_neither_threads_nor_capture_change_a_bit(
     assert len(hashes) == 1
 
 
-@pytest.mark.parametrize("arch", ["cnn", "mlp", "lenet", "deep"])
+@pytest.mark.parametrize("arch", ["cnn", "mlp", "lenet", "deep", "fast"])
 def test_every_network_on_both_devices(few_images: Path, tmp_path: Path, arch: str) -> None:
     # A small rate: at the usual one, `deep` multiplies every rounding by a thousand in a few steps.
     options = [
@@ -297,7 +297,37 @@ def test_help_is_made_of_the_comments(
     assert config == mnist_cnn.Config(lr=0.5, pictures=False)
 
 
+# ---- mnist_fast.py: the race to 99 %
+
+
+def race(out: Path, root: Path, *options: object) -> tuple[int, dict[str, Any]]:
+    command = [sys.executable, str(DEMO.with_name("mnist_fast.py")), "--out", str(out)]
+    command += ["--root", str(root), *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=1200)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, result(done.stdout)
+
+
+def test_races(few_images: Path, tmp_path: Path) -> None:
+    code, line = race(tmp_path, few_images, "--first-seeds", 2, "--second-seeds", 1)
+    assert code == 0  # without --check nothing is lost
+    assert line["epochs_1"]["seeds"] == 2
+    assert line["epochs_10"]["seeds"] == 1
+    assert 0 <= line["epochs_1"]["test_accuracy"] <= line["epochs_10"]["test_accuracy"] <= 1
+    assert (tmp_path / "races.png").read_bytes().startswith(b"\x89PNG")
+    # One step on forty images does not reach 99 %.
+    options = ["--first-seeds", 1, "--second-seeds", 1, "--check", "--no-pictures", "--quiet"]
+    assert race(tmp_path, few_images, *options)[0] == 1
+
+
 # ---- the real thing
+
+
+@pytest.mark.slow
+def test_wins_both_races_on_mnist(data_folder: Path, tmp_path: Path) -> None:
+    options = ["--first-seeds", 10, "--second-seeds", 5, "--threads", 2, "--check"]
+    code, line = race(tmp_path, data_folder, *options)
+    assert code == 0, line
 
 
 @pytest.mark.slow

@@ -504,12 +504,15 @@ void set_chunk(Problem* p, int64_t i, int64_t first) {
   p->adds = i > first;
 }
 
+int64_t whole_lines(int64_t floats) { return ceil_div(floats, 16) * 16; }
+
 // Chunks that never leave the caches of their thread.
 template <class F>
 void run_alone(Problem p, int64_t first, int64_t end, void* scratch) {
+  const int64_t products = p.sides * p.points();
   p.v = static_cast<float*>(scratch);
-  p.p = p.v + p.sides * p.points() * p.v_stride;
-  float* rest = p.p + p.sides * p.points() * p.p_stride;
+  p.p = p.v + whole_lines(products * p.v_stride);
+  float* rest = p.p + whole_lines(products * p.p_stride);
   for (int64_t i = first; i < end; ++i) {
     set_chunk(&p, i, first);
     for_steps<F>(p, [&](int64_t pieces, PieceFn step) {
