@@ -34,12 +34,16 @@ const Isa kIsas[] = {
        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
               __builtin_cpu_supports("f16c");
      }},
+#if defined(PYDL_EMULATE_AVX512)
+    {"avx512", &avx512::kTable, [] { return true; }},
+#else
     {"avx512", &avx512::kTable,
      [] {
        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
               __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
      }},
+#endif
 #endif
 };
 
