@@ -322,7 +322,8 @@ class Run:
         if config.schedule == "step":
             return optimizer, lr_scheduler.StepLR(optimizer, len(self.loader), config.gamma)
         steps = config.epochs * len(self.loader)
-        cycle = config.optimizer != "adadelta" and config.beta1 is None  # it has no momentum
+        # Adadelta has no momentum, and a beta1 that was asked for stays.
+        cycle = config.optimizer != "adadelta" and config.beta1 is None
         return optimizer, lr_scheduler.OneCycleLR(optimizer, lr, steps, cycle_momentum=cycle)
 
     def identity(self) -> dict[str, Any]:
@@ -418,7 +419,8 @@ def train(run: Run, bar: Any, say: Callable[[str], None]) -> Array:
 def train_epoch(run: Run, bar: Any) -> None:
     """Trains to the end of the epoch, from wherever the loader stands in it."""
     config, progress, name = run.config, run.progress, run.data.name
-    bar.set_description(f"epoch {len(progress.tests) + 1}/{config.epochs}", refresh=False)
+    epoch = len(progress.losses) // len(run.loader) + 1
+    bar.set_description(f"epoch {epoch}/{config.epochs}", refresh=False)
     run.model.train()
     before = saved = time.perf_counter()
     for images, labels in run.loader:

@@ -76,13 +76,9 @@ def test_threads_do_not_change_a_bit(shape: tuple[int, ...]) -> None:
         y = F.conv2d(x, weight, None, stride, padding)
         return [t.numpy().tobytes() for t in (y.detach(), *pydl.grad((y * y).sum(), (x, weight)))]
 
-    before = pydl.num_threads()
-    try:
-        one = bits(1)
-        assert bits(2) == one
-        assert bits(3) == one
-    finally:
-        pydl.set_num_threads(before)
+    one = bits(1)
+    assert bits(2) == one
+    assert bits(3) == one
 
 
 def test_what_lies_outside_of_the_image_is_nothing() -> None:

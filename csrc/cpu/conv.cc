@@ -84,9 +84,7 @@ void for_runs(const Pass& p, const Block& t, Fn fn) {
   const int64_t rows = whole ? 1 : t.rows, length = whole ? t.rows * t.cols : t.cols;
   for (int64_t n = 0; n < t.images; ++n) {
     for (int64_t i = 0; i < rows; ++i) {
-      const int64_t y = g.y.out0 + (t.i0 + i) * g.y.out_step;
-      const int64_t x = g.x.out0 + t.j0 * g.x.out_step;
-      fn((n * rows + i) * length, length, (t.n0 + n) * p.out_image + y * p.out_pitch + x);
+      fn((n * rows + i) * length, length, row_of_output(p, t, n, i));
     }
   }
 }

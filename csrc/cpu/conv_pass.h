@@ -41,6 +41,13 @@ struct Pass {
   }
 };
 
+// Where the output of a block's row i of image n begins, of the first channel.
+inline int64_t row_of_output(const Pass& p, const Block& t, int64_t n, int64_t i) {
+  const Grid& g = p.g;
+  return (t.n0 + n) * p.out_image + (g.y.out0 + (t.i0 + i) * g.y.out_step) * p.out_pitch +
+         g.x.out0 + t.j0 * g.x.out_step;
+}
+
 inline Axis forward_axis(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t pad,
                          int64_t dil) {
   return {in, out, out, stride, taps, -pad, dil, 0, 1, 0, 1};

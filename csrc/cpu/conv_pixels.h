@@ -83,10 +83,7 @@ inline int64_t runs_of(const Pass& p, const Block& t, int64_t q, int64_t n, Run*
     const int64_t row = (q + at) / pitch, j = (q + at) % pitch;
     const int64_t i = row % height, length = min64(n - at, t.cols - j);
     if (length > 0 && i < t.rows) {
-      run[count++] = {at, length,
-                      (t.n0 + row / height) * p.out_image +
-                          (g.y.out0 + (t.i0 + i) * g.y.out_step) * p.out_pitch + g.x.out0 +
-                          (t.j0 + j) * g.x.out_step};
+      run[count++] = {at, length, row_of_output(p, t, row / height, i) + j * g.x.out_step};
     }
     at += pitch - j;
   }
@@ -126,8 +123,7 @@ inline void correlate_rows(const Pass& p, const Block& t, int64_t group, const f
   for (int64_t row = 0; row < t.images * t.rows; ++row) {
     const int64_t n = row / t.rows, i = row % t.rows;
     const float* pixels = staged + (n * flat_height(g) + i) * flat_pitch(g);
-    float* to = p.out + o * p.out_plane + (t.n0 + n) * p.out_image +
-                (g.y.out0 + (t.i0 + i) * g.y.out_step) * p.out_pitch + g.x.out0 + t.j0;
+    float* to = p.out + o * p.out_plane + row_of_output(p, t, n, i);
     for (int64_t u = 0; u < panels.count; ++u) {
       const int64_t vecs = panels.width(u), width = vecs * kWidth;
       const int64_t q = max64(0, min64(panels.begin(u) * kWidth, t.cols - width));

@@ -543,18 +543,21 @@ void run_together(Problem* p) {
   }
 }
 
+// Of the transforms of weights.
+int64_t weight_pieces(const Problem& p) {
+  return Panels(p.M).vecs * ceil_div(p.in.channels, kChannelsPerPiece);
+}
+
 template <class F>
 void correlate(Problem* p) {
-  parallel_for(Panels(p->M).vecs * ceil_div(p->in.channels, kChannelsPerPiece),
-               transform_weights<F>, p);
+  parallel_for(weight_pieces(*p), transform_weights<F>, p);
   p->alone ? parallel_for(chunks(*p), correlate_chunk<F>, p) : run_together<F>(p);
 }
 
 template <class F>
 void correlate_weights(Problem* p) {
   p->alone ? parallel_for(p->slices, accumulate_slice<F>, p) : run_together<F>(p);
-  parallel_for(Panels(p->M).vecs * ceil_div(p->in.channels, kChannelsPerPiece), finish_weights<F>,
-               p);
+  parallel_for(weight_pieces(*p), finish_weights<F>, p);
 }
 
 template <class Fn>

@@ -20,11 +20,11 @@ constexpr double kPackedFlops = 8e6;         // two phases repay themselves
 constexpr double kBatchedFlops = 64e6;       // of a matrix that is not one piece of its batch
 constexpr int64_t kFewRows = 2 * kTileRows;  // too few to repay a copy of B
 #if defined(PYDL_ISA_AVX512)
-constexpr int64_t kSomeRows = 128;
+constexpr int64_t kSomeRows = 128;  // of a wide C: a piece reads its own copies, no other thread's
 #else
 constexpr int64_t kSomeRows = 512;
 #endif
-constexpr double kSomeFlops = 5e8;
+constexpr double kSomeFlops = 5e8;  // beyond, shared copies are read more often than they cost
 constexpr int64_t kWide = 8 * kTileCols;  // each piece copies its B, near the core that reads it
 constexpr int64_t kLongK = 2048;          // K is cut where C is too small to be
 constexpr int64_t kSmallC = 200 * 200;

@@ -132,8 +132,8 @@ inline void reduce_add4(const Vec (&x)[4], float* sums) {
 
 // Keeps the compiler from loading x again for each of its uses: a load may cross two cache lines.
 inline void loaded_once(Vec& x) {
-#if defined(PYDL_ISA_AVX512) && !defined(PYDL_EMULATE_AVX512)
-  __asm__("" : "+v"(x.v));
+#if defined(PYDL_ISA_AVX512)
+  in_register(x);
 #elif defined(PYDL_ISA_AVX2)
   __asm__("" : "+x"(x.v));
 #else

@@ -103,9 +103,7 @@ inline Mask at_least(const uint32_t* words, uint32_t threshold) {  // words >> 8
 }
 // Keeps a load whole: the compiler would fold it into a masked operation, which is slow on memory.
 inline Vec loaded(Vec v) {
-#if !defined(PYDL_EMULATE_AVX512)
-  __asm__("" : "+v"(v.v));
-#endif
+  in_register(v);
   return v;
 }
 inline void store_bits(uint8_t* bits, int64_t i, Mask m, int64_t n) {

@@ -33,6 +33,14 @@ inline void store_n(float* p, Vec a, int64_t n) { _mm512_mask_storeu_ps(p, lanes
 // Past the caches; p is aligned to a vector. What follows must not be seen before it.
 inline void stream(float* p, Vec a) { _mm512_stream_ps(p, a.v); }
 inline void end_streams() { _mm_sfence(); }
+// Has the compiler keep x in a register, rather than load it again where it is used.
+inline void in_register(Vec& x) {
+#if defined(PYDL_EMULATE_AVX512)
+  static_cast<void>(x);
+#else
+  __asm__("" : "+v"(x.v));
+#endif
+}
 inline Vec set1(float x) { return {_mm512_set1_ps(x)}; }
 
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
