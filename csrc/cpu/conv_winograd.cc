@@ -15,228 +15,15 @@
 // U[a] += V[a]^T W[a] over all tiles.
 #include "cpu/conv_winograd.h"
 
-#include "cpu/conv_corners.h"
-#include "cpu/conv_pass.h"
+#include "cpu/conv_winograd_plan.h"
 #include "cpu/kernels_isa.h"
-#include "cpu/winograd.h"
 
 namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-constexpr int64_t kChunkFloats = 512 << 10;  // of V and P together
-constexpr int64_t kOwnFloats = 128 << 10;    // the same, of a chunk that one thread computes
-constexpr int64_t kOwnTiles = 8;             // of such a chunk, at least
-constexpr int64_t kOwnTerms = 32;            // the same, where they are summed up
-constexpr int64_t kOwnWeights = 1 << 20;     // floats of U, which every such chunk reads
-constexpr int64_t kMostSlices = 16;          // of the tiles, each with a sum U of its own
-constexpr int64_t kSliceChunks = 4;          // at least
-constexpr int64_t kSliceFloats = 4 << 20;    // of all these sums
-constexpr int64_t kStagedFloats = 24 << 10;  // pixels of a band, by kWidth channels
-constexpr int64_t kRowFloats = 128 << 10;    // limit of one row of tiles
-constexpr int64_t kOwnRow = 48 << 10;        // the same, beside a chunk
-static_assert((kOwnFloats + 2 * kOwnRow) * 4 < kScratchBytes, "a chunk and what it stages");
 constexpr int64_t kTilesPerPiece = 32;
 constexpr int64_t kChannelsPerPiece = 16;
-
-constexpr int64_t kMaxStride = 4;
-constexpr int64_t kWeightsInTiles = 100;  // a point's weights take the time of so many tiles
-
-// One axis: output i of phase p reads position (i + tap) * step + p + origin and kernel element
-// tap * estep + p + e0; it lies at out0 + i * out_step. Outputs begin at i = lead.
-struct Reach {
-  int64_t in, grid, step, origin, e0, estep, out0, out_step, lead;
-};
-
-// Where tiles come from: planes of pixels, of which some rows of tiles are transformed at a time.
-struct Planes {
-  const float* data;
-  int64_t image, channels, phases;  // of one phase; phases are as many as pixels in a step
-  int64_t H, W;
-
-  int64_t groups() const { return ceil_div(channels, kWidth); }
-};
-
-// A band is some rows of tiles of one image; bands are counted through all images.
-struct Bands {
-  int64_t N, th, tw, rows;  // tiles of an image, rows of tiles of a band
-  int64_t per_image() const { return ceil_div(th, rows); }
-  int64_t count() const { return N * per_image(); }
-  int64_t image(int64_t band) const { return band / per_image(); }
-  int64_t row(int64_t band) const { return band % per_image() * rows; }
-  int64_t rows_of(int64_t band) const { return min64(rows, th - row(band)); }
-  int64_t first_tile(int64_t band) const { return (image(band) * th + row(band)) * tw; }
-};
-
-struct Problem {
-  Conv2dArgs a;
-  int64_t R, T, K, M;   // taps, outputs of a tile (in one dimension), inputs, outputs
-  int64_t sides;        // phases of the columns that are computed side by side
-  bool corners_follow;  // conv_corners.h
-  bool gradient;        // of the weights
-  Reach y, x[kMaxStride];
-  Planes in, gy;  // gy: of the weight gradient
-  const float* w;
-  int64_t w_m, w_c;
-  const float* bias;
-  float* out;
-  int64_t out_channels, out_h, out_w;
-  Bands bands;
-  bool alone;                             // a chunk is computed by one thread, in its scratch
-  int64_t bands_per_chunk, band0, band1;  // the chunk under way
-  int64_t slices;                         // of the chunks; each begins anew in its U
-  bool adds;                              // this chunk is not the first of its slice
-  int64_t lanes;                          // floats of a tile in P and W; K in V
-  int64_t v_stride, p_stride;             // between points; then come the other sides
-  float *u, *v, *p;
-
-  int64_t points() const { return (T + R - 1) * (T + R - 1); }
-  int64_t tile0() const { return bands.first_tile(band0); }
-  int64_t tiles() const { return bands.first_tile(band1) - tile0(); }
-  int64_t u_floats() const { return sides * points() * K * lanes; }
-};
-
-Reach forward_reach(int64_t in, int64_t out, int64_t stride, int64_t pad) {
-  return {in, out, stride, -pad, 0, stride, 0, 1, 0};
-}
-
-// Pixels of one phase as outputs of a filter over gy, whose taps run backward (conv_pass.h).
-Reach phase_reach(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t pad, int64_t p) {
-  const Axis s = phase_axis(in, out, taps, stride, pad, 1, p);
-  return {s.in,   s.grid,     1, s.d0 - (s.taps - 1), s.k0 + (s.taps - 1) * s.kstep, -s.kstep,
-          s.out0, s.out_step, 0};
-}
-
-// Whether outputs at the beginning and at the end of an axis have but one tap inside of it: they
-// are small, and a tile rounds by its largest outputs. Such an output is free of its neighbours'
-// rounding where it is the last one of the first tile, or the first one of the last tile: all but
-// one of the points are 0 then.
-struct Ends {
-  int64_t count;  // outputs with a tap inside
-  bool low, high;
-  Ends(const Reach& r, int64_t R)
-      : count(min64(r.grid, (r.in - 1 - r.origin) / r.step + 1)),
-        low(r.origin + (R - 1) * r.step - 1 < 0),
-        high(count * r.step + r.origin >= r.in) {}
-  bool any() const { return low || high; }
-  bool clean(int64_t T) const { return !low || !high || count % T == 2 % T; }
-};
-
-// Tiles of three taps begin some outputs early where that keeps the ends clean.
-void lead_in(Reach* r) {
-  constexpr int64_t T = F43::kTile;
-  const Ends ends(*r, F43::kTaps);
-  if (!ends.any()) return;
-  r->lead = ends.low ? T - 1 : (T - (ends.count - 1) % T) % T;
-  r->grid += r->lead;
-  r->origin -= r->lead * r->step;
-  r->out0 -= r->lead * r->out_step;
-}
-
-// The smaller tiles where sums are short or corners have fewer taps, for their rounding; where the
-// larger ones would hang over the end; where too few of them repay the transformed weights that go
-// through memory.
-int64_t tile_of_two_taps(const Problem& p, int64_t grid_x) {
-  const auto cost = [&](int64_t T) {
-    const int64_t tiles = p.a.N * ceil_div(p.y.grid, T) * ceil_div(grid_x, T);
-    return (T + 1) * (T + 1) * (tiles + kWeightsInTiles);
-  };
-  const bool even_taps = !Ends(p.y, p.R).any() || !Ends(p.x[0], p.R).any();
-  int64_t best = F22::kTile;
-  if ((even_taps || p.corners_follow) && p.K >= 64 && p.K <= kMaxCornerDepth) {
-    for (int64_t T = F32::kTile; T <= F42::kTile; ++T) best = cost(T) < cost(best) ? T : best;
-  }
-  return best;
-}
-
-// Tiles and memory follow from the axes. Returns the workspace in bytes.
-int64_t plan(Problem* p) {
-  if (p->R == 3) {
-    lead_in(&p->y);
-    lead_in(&p->x[0]);
-  }
-  int64_t grid_x = 0;
-  for (int64_t i = 0; i < p->sides; ++i) grid_x = max64(grid_x, p->x[i].grid);
-  p->T = p->R == 3 ? F43::kTile : tile_of_two_taps(*p, grid_x);
-  const int64_t th = ceil_div(p->y.grid, p->T), tw = ceil_div(grid_x, p->T), s = p->in.phases;
-  const int64_t row = s * s * p->T * (tw * p->T + p->R - 1) * kWidth;
-  p->lanes = Panels(p->M).vecs * kWidth;
-  const int64_t products = p->points() * p->sides, u = p->u_floats();
-  const int64_t tile = products * (p->K + p->lanes), own = kOwnFloats / tile;
-  p->alone =
-      u <= kOwnWeights && own >= max64(p->gradient ? kOwnTerms : kOwnTiles, tw) && row <= kOwnRow;
-  int64_t rows = max64(1, kStagedFloats / row);
-  if (p->alone) rows = min64(rows, own / tw);
-  p->bands = {p->a.N, th, tw, even(th, rows)};
-  const Bands& b = p->bands;
-  const int64_t band = b.rows * b.tw, most = p->alone ? kOwnFloats : kChunkFloats;
-  p->bands_per_chunk = even(b.count(), max64(1, most / (tile * band)));
-  // NOTE: one vector more, or all points of a tile would share one set of the cache.
-  p->v_stride = p->bands_per_chunk * band * p->K + kWidth;
-  p->p_stride = p->bands_per_chunk * band * p->lanes + kWidth;
-  p->u = static_cast<float*>(p->a.work);
-  p->slices = 1;
-  if (p->alone && p->gradient) {
-    const int64_t chunks = ceil_div(b.count(), p->bands_per_chunk);
-    p->slices = min64(min64(kMostSlices, kSliceFloats / u), max64(1, chunks / kSliceChunks));
-  }
-  if (p->alone) return p->slices * u * 4;
-  p->v = p->u + u;
-  p->p = p->v + products * p->v_stride;
-  return (u + products * (p->v_stride + p->p_stride)) * 4;
-}
-
-Problem forward_pass_of(const Conv2dArgs& a) {
-  Problem p = {};
-  const int64_t s = a.stride_h;
-  p.a = a;
-  p.R = a.KH / s;
-  p.sides = 1;
-  p.y = forward_reach(a.H, a.OH, s, a.pad_h);
-  p.x[0] = forward_reach(a.W, a.OW, s, a.pad_w);
-  p.K = a.C * s * s;
-  p.M = a.O;
-  p.in = {a.x, a.C * a.H * a.W, a.C, s, a.H, a.W};
-  p.gy = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW};
-  p.w = a.w;
-  p.w_m = a.C * a.KH * a.KW;
-  p.w_c = a.KH * a.KW;
-  p.bias = a.bias;
-  p.out = a.out;
-  p.out_channels = a.O;
-  p.out_h = a.OH;
-  p.out_w = a.OW;
-  return p;
-}
-
-Problem grad_weight_pass_of(const Conv2dArgs& a) {
-  Problem p = forward_pass_of(a);
-  p.gradient = true;
-  return p;
-}
-
-Problem grad_input_pass_of(const Conv2dArgs& a, int64_t phase) {
-  Problem p = {};
-  const int64_t s = a.stride_h;
-  p.a = a;
-  p.R = a.KH / s;
-  p.sides = s;
-  p.corners_follow = true;
-  p.y = phase_reach(a.H, a.OH, a.KH, s, a.pad_h, phase);
-  for (int64_t x = 0; x < s; ++x) p.x[x] = phase_reach(a.W, a.OW, a.KW, s, a.pad_w, x);
-  p.K = a.O;
-  p.M = a.C;
-  p.in = {a.gy, a.O * a.OH * a.OW, a.O, 1, a.OH, a.OW};
-  p.w = a.w;
-  p.w_m = a.KH * a.KW;
-  p.w_c = a.C * p.w_m;
-  p.bias = a.bias;
-  p.out = a.out;
-  p.out_channels = a.C;
-  p.out_h = a.H;
-  p.out_w = a.W;
-  return p;
-}
 
 // The element of a kernel that is tap (ty, tx) of a phase of the inputs and a side of the outputs.
 int64_t tap_of(const Problem& p, int64_t side, int64_t phase, int64_t ty, int64_t tx) {
@@ -263,7 +50,7 @@ void transform_weights(const void* ctx, int64_t piece, void* scratch) {
       const int64_t side = i % p.sides, phase = i / p.sides;
       float* dst = p.u + side * p.points() * p.K * p.lanes + at * p.K + m0 - at +
                    (phase * channels + c) * width;
-      both_sides<FilterMatrix<F>>(
+      both_sides<FilterMatrix<F>, FilterMatrix<F>>(
           [&](int ty, int tx) { return load(w + tap_of(p, side, phase, ty, tx) * kWidth); },
           [&](int ty, int tx, Vec v) {
             store(dst + (ty * FilterMatrix<F>::kRows + tx) * p.K * p.lanes, v);
@@ -318,33 +105,43 @@ void stage_pixels(const Planes& s, const Staged& t, const float* src, int64_t n)
   }
 }
 
+// The matrices of a tile's inputs, and of its gradients.
+template <class F>
+using GradientMatrix = Transposed<OutputMatrix<F>>;
+
 // dst[a][tile][k]: M x M^T of every tile of a band, of one group of channels in all phases.
-template <class F, class M>
+template <class F, template <class> class M>
 void transform_band(const Problem& p, const Planes& s, int64_t band, int64_t group, int64_t y0,
                     int64_t x0, int64_t pitch, int64_t stride, float* scratch, float* dst) {
-  constexpr int64_t kTile = F::kTile;
+  constexpr int64_t kOverlap = M<F>::kCols - F::kTile;
   const Bands& b = p.bands;
   const int64_t c0 = group * kWidth, n = min64(kWidth, s.channels - c0);
-  const int64_t height = b.rows_of(band);
-  Staged t = {b.row(band) * kTile * s.phases + y0, x0,      (height - 1) * kTile + M::kCols,
-              (b.tw - 1) * kTile + M::kCols,       scratch, nullptr};
+  const int64_t first = b.row(band), end = first + b.rows_of(band), top = b.y.begin(first);
+  Staged t = {top * s.phases + y0,      x0,      b.y.begin(end) - top + kOverlap,
+              b.x.outputs() + kOverlap, scratch, nullptr};
   t.column = reinterpret_cast<int64_t*>(scratch + s.phases * s.phases * t.phase());
   for (int64_t x = 0; x < s.W; ++x) {
     const int64_t at = x - x0, col = at / s.phases;
     t.column[x] = at < 0 || col >= t.cols ? -1 : at % s.phases * t.phase() + col * kWidth;
   }
   stage_pixels(s, t, s.data + b.image(band) * s.image + c0 * s.H * s.W, n);
-  dst += (b.first_tile(band) - p.tile0()) * pitch + c0;
+  dst += c0;
   for (int64_t phase = 0; phase < s.phases * s.phases; ++phase, dst += s.channels) {
     stage_border(s, t, phase / s.phases, phase % s.phases);
     const float* pixels = t.pixels + phase * t.phase();
-    float* tile = dst;
-    for (int64_t ty = 0; ty < height; ++ty) {
-      for (int64_t tx = 0; tx < b.tw; ++tx, tile += pitch) {
-        const float* src = pixels + (ty * t.cols + tx) * kTile * kWidth;
-        both_sides<M>(
-            [&](int i, int j) { return load(src + (i * t.cols + j) * kWidth); },
-            [&](int i, int j, Vec v) { store_tail(tile + (i * M::kRows + j) * stride, v, n); });
+    for (int64_t ty = first; ty < end; ++ty) {
+      const RowOfTiles to = p.tiles_of_row(b.first_row(band) + ty - first);
+      for (int64_t tx = 0; tx < b.x.count(); ++tx) {
+        const float* src = pixels + ((b.y.begin(ty) - top) * t.cols + b.x.begin(tx)) * kWidth;
+        float* tile = dst + to.at(b.x, tx) * pitch;
+        with_kinds<F>(ty < b.y.large, tx < b.x.large, [&](auto fy, auto fx) {
+          both_sides<M<decltype(fy)>, M<decltype(fx)>>(
+              [&](int i, int j) { return load(src + (i * t.cols + j) * kWidth); },
+              [&](int i, int j, Vec v) {
+                const int a = Kinds<F>::point(fy, i) * F::kPoints + Kinds<F>::point(fx, j);
+                store_tail(tile + a * stride, v, n);
+              });
+        });
       }
     }
   }
@@ -354,7 +151,7 @@ template <class F>
 void transform_inputs(const void* ctx, int64_t piece, void* scratch) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const int64_t groups = p.in.groups(), side = piece / groups % p.sides;
-  transform_band<F, InputMatrix<F>>(
+  transform_band<F, InputMatrix>(
       p, p.in, p.band0 + piece / (groups * p.sides), piece % groups, p.y.origin, p.x[side].origin,
       p.K, p.v_stride, static_cast<float*>(scratch), p.v + side * p.points() * p.v_stride);
 }
@@ -364,36 +161,38 @@ void transform_gradients(const void* ctx, int64_t piece, void* scratch) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const int64_t groups = p.gy.groups();
   // The outputs of the first tiles that do not exist are zeros beside the image.
-  transform_band<F, Transposed<OutputMatrix<F>>>(p, p.gy, p.band0 + piece / groups, piece % groups,
-                                                 -p.y.lead, -p.x[0].lead, p.lanes, p.p_stride,
-                                                 static_cast<float*>(scratch), p.p);
+  transform_band<F, GradientMatrix>(p, p.gy, p.band0 + piece / groups, piece % groups, -p.y.lead,
+                                    -p.x[0].lead, p.lanes, p.p_stride, static_cast<float*>(scratch),
+                                    p.p);
 }
 
 // P[a][tile][lane] of some tiles of one point (a counts through all sides).
 void multiply(const void* ctx, int64_t piece, void*) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const Panels panels(p.M);
-  const int64_t parts = ceil_div(p.tiles(), kTilesPerPiece), points = p.sides * p.points();
+  const int64_t tiles = p.order().count(), points = p.sides * p.points();
+  const int64_t parts = ceil_div(tiles, kTilesPerPiece);
   // What is larger, tiles or weights, is read by one thread.
-  const bool by_tiles = p.tiles() * (p.K + p.lanes) > p.K * p.lanes;
+  const bool by_tiles = tiles * (p.K + p.lanes) > p.K * p.lanes;
   const int64_t a = by_tiles ? piece % points : piece / parts;
   const int64_t part = by_tiles ? piece / points : piece % parts;
-  const int64_t t0 = part_begin(p.tiles(), parts, part);
-  const int64_t count = part_begin(p.tiles(), parts, part + 1) - t0;
-  const int64_t steps = ceil_div(count, kTileRows);
+  const Range all = p.tiles_with(a);
+  const int64_t t0 = all.begin + part_begin(all.end - all.begin, parts, part);
+  const int64_t count = all.begin + part_begin(all.end - all.begin, parts, part + 1) - t0;
   for (int64_t q = 0; q < panels.count; ++q) {
     const int64_t m0 = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
+    const int64_t steps = ceil_div(count, tall_rows(panels.width(q)));
     for (int64_t i = 0; i < steps; ++i) {
       const int64_t t = t0 + part_begin(count, steps, i);
       const int64_t r = t0 + part_begin(count, steps, i + 1) - t;
-      const float* rows[kTileRows];
+      const float* rows[kTallRows];
       for (int64_t j = 0; j < r; ++j) rows[j] = p.v + a * p.v_stride + (t + j) * p.K;
       TileOut out;
       out.c = p.p + a * p.p_stride + t * p.lanes + m0;
       out.ldc = p.lanes;
       out.cols = width;
-      run_tile(r, width / kWidth, p.K, rows, Step{1}, p.u + (a * p.lanes + m0) * p.K, Step{width},
-               out);
+      run_tall_tile(r, panels.width(q), p.K, rows, Step{1}, p.u + (a * p.lanes + m0) * p.K,
+                    Step{width}, out);
     }
   }
 }
@@ -401,27 +200,34 @@ void multiply(const void* ctx, int64_t piece, void*) {
 // The outputs of a band, of one vector of output channels: row by row, the sides interleaved.
 template <class F>
 void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
-  constexpr int64_t kTile = F::kTile;
   const Problem& p = *static_cast<const Problem*>(ctx);
   const Bands& b = p.bands;
   const int64_t vecs = Panels(p.M).vecs, band = p.band0 + piece / vecs;
   const int64_t m0 = piece % vecs * kWidth, n = min64(kWidth, p.M - m0);
-  const float* tile = p.p + (b.first_tile(band) - p.tile0()) * p.lanes + m0;
   float* pixels = static_cast<float*>(scratch);
-  const int64_t pitch = b.tw * kTile * p.sides * kWidth, plane = p.out_h * p.out_w;
+  const int64_t pitch = b.x.outputs() * p.sides * kWidth, plane = p.out_h * p.out_w;
   const Finish finish = {p.bias ? p.bias + m0 : nullptr, p.a.act == Act::kRelu};
-  for (int64_t ty = 0; ty < b.rows_of(band); ++ty, tile += b.tw * p.lanes) {
+  for (int64_t row = 0; row < b.rows_of(band); ++row) {
+    const int64_t ty = b.row(band) + row;
+    const RowOfTiles from = p.tiles_of_row(b.first_row(band) + row);
     for (int64_t side = 0; side < p.sides; ++side) {
-      const float* src = tile + side * p.points() * p.p_stride;
-      float* dst = pixels + (p.x[side].out0 + p.x[side].lead) * kWidth;
-      for (int64_t tx = 0; tx < b.tw; ++tx, src += p.lanes, dst += kTile * p.sides * kWidth) {
-        both_sides<OutputMatrix<F>>(
-            [&](int i, int j) { return load(src + (i * OutputMatrix<F>::kCols + j) * p.p_stride); },
-            [&](int i, int j, Vec v) { store(dst + i * pitch + j * p.sides * kWidth, v); });
+      const float* points = p.p + side * p.points() * p.p_stride + m0;
+      float* to = pixels + (p.x[side].out0 + p.x[side].lead) * kWidth;
+      for (int64_t tx = 0; tx < b.x.count(); ++tx) {
+        const float* src = points + from.at(b.x, tx) * p.lanes;
+        float* dst = to + b.x.begin(tx) * p.sides * kWidth;
+        with_kinds<F>(ty < b.y.large, tx < b.x.large, [&](auto fy, auto fx) {
+          both_sides<OutputMatrix<decltype(fy)>, OutputMatrix<decltype(fx)>>(
+              [&](int i, int j) {
+                const int a = Kinds<F>::point(fy, i) * F::kPoints + Kinds<F>::point(fx, j);
+                return load(src + a * p.p_stride);
+              },
+              [&](int i, int j, Vec v) { store(dst + i * pitch + j * p.sides * kWidth, v); });
+        });
       }
     }
-    const int64_t i0 = (b.row(band) + ty) * kTile;
-    for (int64_t i = max64(i0, p.y.lead); i < min64(i0 + kTile, p.y.grid); ++i) {
+    const int64_t i0 = b.y.begin(ty);
+    for (int64_t i = max64(i0, p.y.lead); i < min64(b.y.begin(ty + 1), p.y.grid); ++i) {
       const int64_t y = p.y.out0 + i * p.y.out_step;
       store_lanes_as_rows(
           pixels + (i - i0) * pitch + p.x[0].lead * kWidth, kWidth, p.out_w, n, finish,
@@ -438,20 +244,23 @@ void accumulate(const void* ctx, int64_t piece, void*) {
   const int64_t k0 = part_begin(p.K, parts, piece % parts);
   const int64_t count = part_begin(p.K, parts, piece % parts + 1) - k0;
   const int64_t steps = ceil_div(count, kTileRows);
+  const Range tiles = p.tiles_with(a);
+  const float* v = p.v + a * p.v_stride + tiles.begin * p.K;
+  const float* gy = p.p + a * p.p_stride + tiles.begin * p.lanes;
   for (int64_t q = 0; q < panels.count; ++q) {
     const int64_t m0 = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
     for (int64_t i = 0; i < steps; ++i) {
       const int64_t k = k0 + part_begin(count, steps, i);
       const int64_t r = k0 + part_begin(count, steps, i + 1) - k;
       const float* rows[kTileRows];
-      for (int64_t j = 0; j < r; ++j) rows[j] = p.v + a * p.v_stride + k + j;
+      for (int64_t j = 0; j < r; ++j) rows[j] = v + k + j;
       TileOut out;
       out.c = p.u + (a * p.K + k) * p.lanes + m0;
       out.ldc = p.lanes;
       out.cols = width;
       out.add = p.adds;
-      run_tile(r, width / kWidth, p.tiles(), rows, Step{p.K}, p.p + a * p.p_stride + m0,
-               Step{p.lanes}, out);
+      run_tile(r, width / kWidth, tiles.end - tiles.begin, rows, Step{p.K}, gy + m0, Step{p.lanes},
+               out);
     }
   }
 }
@@ -467,7 +276,7 @@ void finish_weights(const void* ctx, int64_t piece, void* scratch) {
   for (int64_t c = piece % blocks * kChannelsPerPiece; c < min64(channels, end); ++c) {
     for (int64_t phase = 0; phase < p.in.phases * p.in.phases; ++phase) {
       const float* src = p.u + (phase * channels + c) * p.lanes + m0;
-      both_sides<Transposed<FilterMatrix<F>>>(
+      both_sides<Transposed<FilterMatrix<F>>, Transposed<FilterMatrix<F>>>(
           [&](int i, int j) {
             const float* sum = src + (i * FilterMatrix<F>::kRows + j) * p.K * p.lanes;
             Vec v = load(sum);
@@ -490,7 +299,7 @@ void for_steps(const Problem& p, Each each) {
     each(bands * p.gy.groups(), transform_gradients<F>);
     each(p.points() * ceil_div(p.K, kTilesPerPiece), accumulate);
   } else {
-    each(p.sides * p.points() * ceil_div(p.tiles(), kTilesPerPiece), multiply);
+    each(p.sides * p.points() * ceil_div(p.order().count(), kTilesPerPiece), multiply);
     each(bands * Panels(p.M).vecs, transform_outputs<F>);
   }
 }

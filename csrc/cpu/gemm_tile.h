@@ -18,12 +18,15 @@ namespace {
 #if defined(PYDL_ISA_AVX512)
 constexpr int kTileRows = 8;  // 8 x 48: 24 accumulators, 3 of B, 1 of A, of 32 registers
 constexpr int kTileVecs = 3;
+constexpr int kTallRows = 12;  // of a tile that is one vector narrower
 #elif defined(PYDL_ISA_AVX2)
 constexpr int kTileRows = 4;  // 4 x 24: 12 accumulators, 3 of B, 1 of A, of 16 registers
 constexpr int kTileVecs = 3;
+constexpr int kTallRows = 6;
 #else
 constexpr int kTileRows = 4;  // 4 x 8: 8 accumulators; SSE needs two more for a product
 constexpr int kTileVecs = 2;
+constexpr int kTallRows = 4;
 #endif
 constexpr int64_t kTileCols = kTileVecs * kWidth;
 
@@ -135,14 +138,14 @@ inline void write_tile(const TileOut& t, Reg (&x)[R][V]) {
   const int64_t n = min64(kWidth, t.cols - (V - 1) * kWidth);
   if (n == kWidth && t.plain()) {
     float* c = t.c;
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r, c += t.ldc) {
 #pragma GCC unroll 3
       for (int v = 0; v < V; ++v) reg_store(c + v * kWidth, x[r][v]);
     }
     return;
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < R; ++r) write_row<V>(t, r, x[r], n);
 }
 
@@ -162,7 +165,7 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA w
   const TileOut out = to;  // a copy, which no store into C can change
   const float* a[R];
   Reg acc[R][V];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < R; ++r) {
     a[r] = rows[r];
 #pragma GCC unroll 3
@@ -174,7 +177,7 @@ __attribute__((noinline)) void tile(int64_t k, const float* const* rows, WalkA w
     Reg bv[V];
 #pragma GCC unroll 3
     for (int v = 0; v < V; ++v) bv[v] = reg_load(b + bt + v * kWidth);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       const Reg x = reg_set1(a[r][at]);
 #pragma GCC unroll 3
@@ -215,6 +218,21 @@ inline void run_tile(int64_t r, int64_t vecs, int64_t k, const float* const* row
     default:
       return tile_vecs<8>(vecs, k, rows, walk_a, b, walk_b, out);
 #endif
+  }
+}
+
+// The same of r <= tall_rows(vecs) rows: what is read of B from afar serves more of them.
+inline int64_t tall_rows(int64_t vecs) { return vecs < kTileVecs ? kTallRows : kTileRows; }
+
+template <int R = kTallRows, class WalkA, class WalkB>
+inline void run_tall_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows,
+                          WalkA walk_a, const float* b, WalkB walk_b, const TileOut& out) {
+  if constexpr (R > kTileRows) {
+    if (r < R) return run_tall_tile<R - 1>(r, vecs, k, rows, walk_a, b, walk_b, out);
+    if (vecs == 1) return tile<R, 1>(k, rows, walk_a, b, walk_b, out);
+    tile<R, kTileVecs - 1>(k, rows, walk_a, b, walk_b, out);
+  } else {
+    run_tile(r, vecs, k, rows, walk_a, b, walk_b, out);
   }
 }
 

@@ -5,7 +5,7 @@
 //   y = A^T [(G w G^T) . (B^T x B)] A    x: (T + R - 1)^2 pixels, w: R^2 taps, y: T^2 pixels
 //
 // The matrices evaluate polynomials at 0, 1, -1, 2, -1/2 and infinity, at 0, 1, -2, -1/2 and
-// infinity, at 0, 1, -1 and infinity, and at 0, -1 and infinity. These points keep the rounding
+// infinity, at 0, 1, -1/2 and infinity, and at 0, -1 and infinity. These points keep the rounding
 // errors of sums over some tens of terms below what their length allows. All is linear, so the
 // gradients are made of the transposed matrices.
 //
@@ -13,6 +13,8 @@
 // points: Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution
 // (2020).
 #pragma once
+#include <type_traits>
+
 #include "cpu/vec.h"
 
 namespace pydl {
@@ -26,15 +28,20 @@ struct F22 {
   static constexpr float kOutput[2][3] = {{1, 1, 0}, {0, -1, 1}};
 };
 
+// On points of F42: tiles of both, side by side, share the transformed weights.
 struct F32 {
   static constexpr int kTile = 3, kTaps = 2, kPoints = 4;
-  static constexpr float kInput[4][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}};
-  static constexpr float kFilter[4][2] = {{1, 0}, {0.5f, 0.5f}, {0.5f, -0.5f}, {0, 1}};
-  static constexpr float kOutput[3][4] = {{1, 1, 1, 0}, {0, 1, -1, 0}, {0, 1, 1, 1}};
+  static constexpr int kPoint[4] = {0, 1, 3, 4};  // of F42
+  static constexpr float kInput[4][4] = {
+      {1, 1, -2, 0}, {0, 1.5f, 3, 0}, {0, -1.5f, 1.5f, 0}, {0, -0.5f, -0.5f, 1}};
+  static constexpr float kFilter[4][2] = {
+      {1, 0}, {2.0f / 9, 2.0f / 9}, {8.0f / 9, -4.0f / 9}, {0, 1}};
+  static constexpr float kOutput[3][4] = {{1, 1, 1, 0}, {0, 1, -0.5f, 0}, {0, 1, 0.25f, 1}};
 };
 
 struct F42 {
   static constexpr int kTile = 4, kTaps = 2, kPoints = 5;
+  static constexpr int kLargeOnly = 2;  // the point that F32 does without
   static constexpr float kInput[5][5] = {{1, 1.5f, -1.5f, -1, 0},
                                          {0, 1, 2.5f, 1, 0},
                                          {0, -0.5f, -0.5f, 1, 0},
@@ -62,6 +69,32 @@ struct F43 {
                                           {0, 1, 1, 4, 0.25f, 0},
                                           {0, 1, -1, 8, -0.125f, 1}};
 };
+
+// Tiles of F may have smaller ones beside them, on some of the same points.
+template <class F>
+struct Kinds {
+  using Small = F;
+  static constexpr int point(F, int i) { return i; }
+};
+template <>
+struct Kinds<F42> {
+  using Small = F32;
+  static constexpr int point(F42, int i) { return i; }
+  static constexpr int point(F32, int i) { return F32::kPoint[i]; }
+};
+
+// fn(F of the rows, F of the columns) of a tile.
+template <class F, class Fn>
+inline void with_kinds(bool large_y, bool large_x, Fn fn) {
+  using Small = typename Kinds<F>::Small;
+  if constexpr (std::is_same_v<F, Small>) {
+    fn(F(), F());
+  } else if (large_y) {
+    large_x ? fn(F(), F()) : fn(F(), Small());
+  } else {
+    large_x ? fn(Small(), F()) : fn(Small(), Small());
+  }
+}
 
 // The matrices as types, so that their elements are known where loops over them are unrolled.
 template <class F>
@@ -108,12 +141,12 @@ inline Vec row_times(int i, const Vec* x) {
   return sum;
 }
 
-// y = M x M^T, element by element: x(i, j) gives one, y(i, j, v) takes one.
-template <class M, class X, class Y>
+// y = M x N^T, element by element: x(i, j) gives one, y(i, j, v) takes one.
+template <class M, class N, class X, class Y>
 inline void both_sides(X x, Y y) {
-  Vec t[M::kRows][M::kCols];
+  Vec t[M::kRows][N::kCols];
 #pragma GCC unroll 6
-  for (int j = 0; j < M::kCols; ++j) {
+  for (int j = 0; j < N::kCols; ++j) {
     Vec column[M::kCols];
 #pragma GCC unroll 6
     for (int k = 0; k < M::kCols; ++k) column[k] = x(k, j);
@@ -123,7 +156,7 @@ inline void both_sides(X x, Y y) {
 #pragma GCC unroll 6
   for (int i = 0; i < M::kRows; ++i) {
 #pragma GCC unroll 6
-    for (int j = 0; j < M::kRows; ++j) y(i, j, row_times<M>(j, t[i]));
+    for (int j = 0; j < N::kRows; ++j) y(i, j, row_times<N>(j, t[i]));
   }
 }
 
