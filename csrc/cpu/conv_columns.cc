@@ -6,6 +6,8 @@
 // padded image, where neighbouring pixels of gy stay neighbours whatever the stride.
 #include "cpu/conv_columns.h"
 
+#include <numeric>
+
 #include "cpu/conv_block.h"
 
 namespace pydl {
@@ -14,7 +16,7 @@ namespace {
 
 constexpr int64_t kMostChannels = 8;
 constexpr int64_t kStagedFloats = 64 * 1024;  // of a piece's 256 Ki floats of scratch; columns too
-constexpr int64_t kPlaneFloats = 128 * 1024;
+constexpr int64_t kPlaneFloats = 120 * 1024;
 
 int64_t columns_of(const Conv2dArgs& a) { return a.C * a.KH * a.KW; }
 
@@ -46,13 +48,16 @@ void stage_rows(const Conv2dArgs& a, const Planes& s, const Rows& r, const float
   gy += r.begin * a.OW;
   for (int64_t o = 0; o < a.O; ++o, gy += a.OH * a.OW, dst += r.pitch) {
     for (int64_t i = 0; i < r.count; ++i) {
-      copy_clipped(gy + i * a.OW, a.OW, 0, 1, s.cols, dst + i * s.cols);
+      for (int64_t j = 0; j < s.cols; j += kWidth) {  // beyond its end, where the next row follows
+        const int64_t n = max64(0, min64(kWidth, a.OW - j));
+        store(dst + i * s.cols + j, load_tail(gy + i * a.OW + j, n));
+      }
     }
     fill_zero(dst + r.count * s.cols, r.pitch - r.count * s.cols);
   }
 }
 
-// columns[m][pixel] of the staged rows.
+// columns[m][pixel] of the staged rows, with zeros before and after each row.
 void multiply(const Conv2dArgs& a, const Rows& r, const float* staged, float* columns) {
   const int64_t count = columns_of(a), tiles = ceil_div(count, kTileRows);
   const Panels panels(r.run);
@@ -69,22 +74,44 @@ void multiply(const Conv2dArgs& a, const Rows& r, const float* staged, float* co
       run_tile(n, vecs, a.O, rows, Step{count}, staged + at, Step{r.pitch}, out);
     }
   }
+  const int64_t written = panels.vecs * kWidth;
+  fill_zero(columns - kWidth, kWidth);
+  for (int64_t m = 0; m < count; ++m) {
+    fill_zero(columns + m * r.pitch + written, r.pitch - written);
+  }
 }
 
-void add_floats(const float* src, int64_t n, float* dst) {
-  int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) store(dst + i, load(dst + i) + load(src + i));
-  if (i < n) store_tail(dst + i, load_tail(dst + i, n - i) + load_tail(src + i, n - i), n - i);
+// sums += what a row of taps adds, the sum of it in a register: were each tap added on its own, its
+// loads would wait for the stores of the tap before, which they straddle. Tap t begins t * step
+// floats later, and reads zeros before and after its row.
+void add_taps(const float* columns, int64_t pitch, int64_t taps, int64_t step, int64_t run,
+              float* sums) {
+  const int64_t count = run + (taps - 1) * step;
+  for (int64_t q = 0; q < count; q += kWidth) {
+    const int64_t n = min64(kWidth, count - q);
+    const float* src = columns + q;
+    Vec sum = load(src);
+    for (int64_t t = 1; t < taps; ++t) sum = sum + load(src += pitch - step);
+    store_tail(sums + q, load_tail(sums + q, n) + sum, n);
+  }
 }
 
 void add_columns(const Conv2dArgs& a, const Planes& s, const Rows& r, const float* columns,
                  float* sums) {
+  const int64_t apart = a.stride_w / std::gcd(a.stride_w, a.dil_w);  // taps of one phase
+  const int64_t step = apart * a.dil_w / a.stride_w;
+  const int64_t together = max64(1, min64(ceil_div(a.KW, apart), kWidth / max64(1, step)));
   for (int64_t c = 0; c < a.C; ++c, sums += s.phases * s.plane()) {
-    for (int64_t tap = 0; tap < a.KH * a.KW; ++tap, columns += r.pitch) {
-      const int64_t dy = tap / a.KW * a.dil_h, dx = tap % a.KW * a.dil_w;
-      const int64_t phase = dy % a.stride_h * a.stride_w + dx % a.stride_w;
-      const int64_t row = r.begin + dy / a.stride_h, col = dx / a.stride_w;
-      add_floats(columns, r.run, sums + phase * s.plane() + row * s.cols + col);
+    for (int64_t ky = 0; ky < a.KH; ++ky, columns += a.KW * r.pitch) {
+      const int64_t dy = ky * a.dil_h, row = r.begin + dy / a.stride_h;
+      for (int64_t i = 0; i < min64(apart, a.KW); ++i) {
+        const int64_t phase = dy % a.stride_h * a.stride_w + i * a.dil_w % a.stride_w;
+        for (int64_t kx = i; kx < a.KW; kx += together * apart) {
+          const int64_t taps = min64(together, ceil_div(a.KW - kx, apart));
+          add_taps(columns + kx * r.pitch, apart * r.pitch, taps, step, r.run,
+                   sums + phase * s.plane() + row * s.cols + kx * a.dil_w / a.stride_w);
+        }
+      }
     }
   }
 }
@@ -122,7 +149,7 @@ void columns_image(const void* ctx, int64_t n, void* scratch) {
   const Conv2dArgs& a = *static_cast<const Conv2dArgs*>(ctx);
   const Planes planes(a);
   float* staged = static_cast<float*>(scratch);
-  float* columns = staged + kStagedFloats;
+  float* columns = staged + kStagedFloats + kWidth;
   float* sums = columns + kStagedFloats;
   const float* gy = a.gy + n * a.O * a.OH * a.OW;
   const int64_t blocks = ceil_div(a.OH, rows_of_block(a, planes));

@@ -19,6 +19,7 @@ constexpr int64_t kDotRows = 64;   // or repay a copy of B
 constexpr int64_t kThinRows = 3;
 constexpr int64_t kDotRows = 7;
 #endif
+constexpr double kThinFlops = 0.65e6;          // worth a piece: reading B is shared
 constexpr int64_t kThinCols = kWidth * 3 / 4;  // of C; they are rows of the transposed product
 constexpr int64_t kDotDepth = 1024;            // k of such, which their sums of lanes repay
 constexpr int64_t kThinCopy = 128 * 1024;      // floats of A copied to the scratch of 256 Ki
@@ -61,9 +62,9 @@ inline Thin make_thin(const Problem& p) {
   // A number of B takes as long to arrive as some eight products take.
   const double column = 2.0 * static_cast<double>(g.k) * static_cast<double>(max64(g.m, 8));
   const double all = column * static_cast<double>(g.n);
-  if (g.batch == 1 && all <= kPieceFlops) return x;
+  if (g.batch == 1 && all <= kThinFlops) return x;
   const int64_t unit = column_step(x.dots);
-  const int64_t want = all < 64.0 * kPieceFlops ? static_cast<int64_t>(all / kPieceFlops) : 64;
+  const int64_t want = all < 64.0 * kThinFlops ? static_cast<int64_t>(all / kThinFlops) : 64;
   x.cols = ceil_div(ceil_div(g.n, max64(1, want)), unit) * unit;
   x.parts = ceil_div(g.n, x.cols);
   const double part = all / static_cast<double>(x.parts);
