@@ -95,6 +95,17 @@ void stage_pixels(const Planes& s, const Staged& t, const float* src, int64_t n)
     Vec v[kWidth];
     const int64_t m = min64(kWidth, count - q);
     load_transposed(src + begin * s.W + q, s.H * s.W, n, m, v);
+    const int64_t* column = t.column + x;
+    if (x + kWidth <= s.W && m == kWidth && column[0] >= 0 && column[kWidth - 1] >= 0) {
+#pragma GCC unroll 16
+      for (int64_t j = 0; j < kWidth; ++j) store(dst + column[j], v[j]);
+      x += kWidth;
+      if (x == s.W) {
+        x = 0;
+        dst = row(++y);
+      }
+      continue;
+    }
     for (int64_t j = 0; j < m; ++j) {
       if (t.column[x] >= 0) store(dst + t.column[x], v[j]);
       if (++x == s.W) {
@@ -130,7 +141,7 @@ void transform_band(const Problem& p, const Planes& s, int64_t band, int64_t gro
     stage_border(s, t, phase / s.phases, phase % s.phases);
     const float* pixels = t.pixels + phase * t.phase();
     for (int64_t ty = first; ty < end; ++ty) {
-      const RowOfTiles to = p.tiles_of_row(b.first_row(band) + ty - first);
+      const RowOfTiles to = p.tiles_of_row(band, ty - first);
       for (int64_t tx = 0; tx < b.x.count(); ++tx) {
         const float* src = pixels + ((b.y.begin(ty) - top) * t.cols + b.x.begin(tx)) * kWidth;
         float* tile = dst + to.at(b.x, tx) * pitch;
@@ -166,12 +177,16 @@ void transform_gradients(const void* ctx, int64_t piece, void* scratch) {
                                     p.p);
 }
 
+int64_t parts_of_tiles(const Problem& p) {
+  return p.alone ? 1 : ceil_div(p.order.count(), kTilesPerPiece);
+}
+
 // P[a][tile][lane] of some tiles of one point (a counts through all sides).
 void multiply(const void* ctx, int64_t piece, void*) {
   const Problem& p = *static_cast<const Problem*>(ctx);
   const Panels panels(p.M);
-  const int64_t tiles = p.order().count(), points = p.sides * p.points();
-  const int64_t parts = ceil_div(tiles, kTilesPerPiece);
+  const int64_t tiles = p.order.count(), points = p.sides * p.points();
+  const int64_t parts = parts_of_tiles(p);
   // What is larger, tiles or weights, is read by one thread.
   const bool by_tiles = tiles * (p.K + p.lanes) > p.K * p.lanes;
   const int64_t a = by_tiles ? piece % points : piece / parts;
@@ -209,7 +224,7 @@ void transform_outputs(const void* ctx, int64_t piece, void* scratch) {
   const Finish finish = {p.bias ? p.bias + m0 : nullptr, p.a.act == Act::kRelu};
   for (int64_t row = 0; row < b.rows_of(band); ++row) {
     const int64_t ty = b.row(band) + row;
-    const RowOfTiles from = p.tiles_of_row(b.first_row(band) + row);
+    const RowOfTiles from = p.tiles_of_row(band, row);
     for (int64_t side = 0; side < p.sides; ++side) {
       const float* points = p.p + side * p.points() * p.p_stride + m0;
       float* to = pixels + (p.x[side].out0 + p.x[side].lead) * kWidth;
@@ -299,7 +314,7 @@ void for_steps(const Problem& p, Each each) {
     each(bands * p.gy.groups(), transform_gradients<F>);
     each(p.points() * ceil_div(p.K, kTilesPerPiece), accumulate);
   } else {
-    each(p.sides * p.points() * ceil_div(p.order().count(), kTilesPerPiece), multiply);
+    each(p.sides * p.points() * parts_of_tiles(p), multiply);
     each(bands * Panels(p.M).vecs, transform_outputs<F>);
   }
 }
@@ -311,6 +326,12 @@ void set_chunk(Problem* p, int64_t i, int64_t first) {
   p->band0 = i * p->bands_per_chunk;
   p->band1 = min64(p->bands.count(), p->band0 + p->bands_per_chunk);
   p->adds = i > first;
+  const Bands& b = p->bands;
+  p->row_before = b.first_row(p->band0);
+  p->large_before = b.large_rows(p->row_before);
+  const int64_t rows = b.first_row(p->band1) - p->row_before;
+  const int64_t large = b.large_rows(p->row_before + rows) - p->large_before;
+  p->order = {large, rows - large, b.x.large, b.x.small};
 }
 
 int64_t whole_lines(int64_t floats) { return ceil_div(floats, 16) * 16; }

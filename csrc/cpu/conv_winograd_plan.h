@@ -106,6 +106,8 @@ struct Problem {
   Bands bands;
   bool alone;                             // a chunk is computed by one thread, in its scratch
   int64_t bands_per_chunk, band0, band1;  // the chunk under way
+  int64_t row_before, large_before;       // rows of tiles before it
+  Order order;                            // of its tiles
   int64_t slices;                         // of the chunks; each begins anew in its U
   bool adds;                              // this chunk is not the first of its slice
   int64_t lanes;                          // floats of a tile in P and W; K in V
@@ -113,29 +115,23 @@ struct Problem {
   float *u, *v, *p;
 
   int64_t points() const { return (T + R - 1) * (T + R - 1); }
-  int64_t chunk_row() const { return bands.first_row(band0); }
-  Order order() const {
-    const int64_t begin = chunk_row(), end = bands.first_row(band1);
-    const int64_t large = bands.large_rows(end) - bands.large_rows(begin);
-    return {large, end - begin - large, bands.x.large, bands.x.small};
-  }
-  RowOfTiles tiles_of_row(int64_t row) const {
-    const Order o = order();
-    const int64_t large = bands.large_rows(row) - bands.large_rows(chunk_row());
-    const int64_t small = row - chunk_row() - large;
-    if (row % bands.y.count() < bands.y.large) {
+  RowOfTiles tiles_of_row(int64_t band, int64_t row) const {
+    const int64_t at = bands.first_row(band) + row;
+    const int64_t large = bands.large_rows(at) - large_before;
+    const int64_t small = at - row_before - large;
+    const Order& o = order;
+    if (bands.row(band) + row < bands.y.large) {
       return {o.begin_large() + large * o.large_x, o.end_large() + large * o.small_x};
     }
     return {small * o.large_x, o.begin_small() + small * o.small_x};
   }
   Range tiles_with(int64_t point) const {
-    const Order o = order();
     const int64_t a = point % points(), n = T + R - 1;
     const bool large_y = a / n == F42::kLargeOnly, large_x = a % n == F42::kLargeOnly;
-    return {large_y ? o.begin_large() : 0, large_y && large_x ? o.end_large()
-                                           : large_y          ? o.begin_small()
-                                           : large_x          ? o.end_large()
-                                                              : o.count()};
+    return {large_y ? order.begin_large() : 0, large_y && large_x ? order.end_large()
+                                               : large_y          ? order.begin_small()
+                                               : large_x          ? order.end_large()
+                                                                  : order.count()};
   }
   int64_t u_floats() const { return sides * points() * K * lanes; }
 };
