@@ -44,6 +44,10 @@ SHAPES = (
     (3, 256, 300, 3, 9, 11, 1, 1),  # weights too large for chunks of one thread
     (9, 64, 32, 4, 20, 20, 2, 0),  # tiles of 3 x 3
     (16, 65, 17, 2, 17, 17, 1, 0),  # an odd number of channels in a chunk
+    (60, 64, 40, 4, 14, 14, 2, 1),  # tiles of 4 and of 3 outputs, on both axes
+    (60, 66, 17, 2, 11, 8, 1, 0),
+    (30, 64, 64, 4, 14, 24, 2, 1),  # on one axis
+    (60, 160, 200, 4, 14, 10, 2, 1),  # in chunks of all threads
     (1, 16, 16, 4, 20, 900, 2, 1),  # rows too wide for it
     (1, 16, 18, 8, 32, 700, 4, 2),
 )
@@ -52,6 +56,7 @@ THREADED = (
     (64, 16, 16, 3, 24, 24, 1, 1),
     (3, 256, 300, 3, 9, 11, 1, 1),
     (9, 64, 32, 4, 20, 20, 2, 0),
+    (60, 64, 40, 4, 14, 14, 2, 1),
 )
 
 
