@@ -14,8 +14,9 @@ constexpr int64_t kPieceDepth = 256;
 constexpr int64_t kPieceRows = 256;
 constexpr int64_t kPieceCols = 768;
 constexpr int64_t kShortDepth = 32;
-constexpr int64_t kSmall = 8 * 1024;  // floats of an operand that L1 holds as they lie
-constexpr int64_t kSplitDepth = 512;  // least k of a split: far more than its sums cost
+constexpr int64_t kSmall = 8 * 1024;             // floats of an operand that L1 holds as they lie
+constexpr int64_t kPackingRows = 8 * kTileRows;  // more repay a copy of B
+constexpr int64_t kSplitDepth = 512;             // least k of a split: far more than its sums cost
 
 struct PiecesPlan {
   int64_t row_tiles, col_tiles, splits;  // parts of a matrix of the batch
@@ -121,27 +122,40 @@ struct PanelSource {
   int64_t step, j, vecs;
 };
 
-// Panel q of the part's columns; `packed` has room for it.
-inline PanelSource panel_of(const Problem& p, const Part& t, const Panels& panels, int64_t q,
-                            int64_t k0, int64_t kc, float* packed) {
+// Panel q of the part's columns where it lies, or b = nullptr where it has to be packed.
+inline PanelSource panel_in_place(const Problem& p, const Part& t, const Panels& panels, int64_t q,
+                                  int64_t k0, int64_t kc) {
   const int64_t vecs = panels.width(q), width = vecs * kWidth;
   const int64_t j = t.j0 + panels.begin(q) * kWidth, n = min64(width, t.j1 - j);
-  const float* b = t.b + k0 * p.bk + j * p.bj;
-  const bool repays = t.i1 - t.i0 > 4 * kTileRows && kc * p.bk > kSmall;
-  if (p.bj == 1 && n == width && !repays) return {b, p.bk, j, vecs};
-  pack_panel(b, p.bj, p.bk, n, kc, width, packed);
-  return {packed, width, j, vecs};
+  const bool repays = t.i1 - t.i0 > kPackingRows && kc * p.bk > kSmall;
+  const bool fits = p.bj == 1 && n == width && !repays;
+  return {fits ? t.b + k0 * p.bk + j : nullptr, p.bk, j, vecs};
 }
 
-// One range of k of `count` panels of B against all rows of the part.
+// The same, packed where it has to be; `packed` has room for it.
+inline PanelSource panel_of(const Problem& p, const Part& t, const Panels& panels, int64_t q,
+                            int64_t k0, int64_t kc, float* packed) {
+  const PanelSource x = panel_in_place(p, t, panels, q, k0, kc);
+  if (x.b != nullptr) return x;
+  const int64_t width = x.vecs * kWidth;
+  pack_panel(t.b + k0 * p.bk + x.j * p.bj, p.bj, p.bk, min64(width, t.j1 - x.j), kc, width, packed);
+  return {packed, width, x.j, x.vecs};
+}
+
+// One range of k of `count` panels of B against all rows of the part. `next` is a panel in place
+// that will be read after them: its rows are too far apart for the hardware to foresee.
 inline void multiply_panels(const Part& t, const RowSource& rows, int64_t k0, int64_t kc,
-                            const PanelSource* panels, int64_t count) {
+                            const PanelSource* panels, int64_t count, const PanelSource& next) {
   const int64_t m = t.i1 - t.i0, tiles = ceil_div(m, kTileRows);
   int64_t i = 0;
   for (int64_t u = 0, r; u < tiles; ++u, i += r) {
     r = m / tiles + (u < m % tiles ? 1 : 0);
     const float* at[kTileRows];
     rows.find(i, r, at);
+    for (int64_t k = kc * u / tiles; next.b && k < kc * (u + 1) / tiles; ++k) {
+      const float* line = next.b + k * next.step;
+      for (int64_t v = 0; v < next.vecs * kWidth; v += 16) __builtin_prefetch(line + v, 0, 2);
+    }
     for (const PanelSource* x = panels; x < panels + count; ++x) {
       run_tile(r, x->vecs, kc, at, Step{rows.step}, x->b, Step{x->step},
                tile_out(*t.g, t.c, t.ldc, t.i0 + i, x->j, k0 == t.k0, k0 + kc == t.k1));
@@ -166,7 +180,11 @@ inline void multiply_part(const Problem& p, const Part& t, float* packed_b) {
         float* packed = packed_b + panels.begin(s) * kWidth * kc;
         sources[s] = panel_of(p, t, panels, q + s, k0, kc, packed);
       }
-      multiply_panels(t, rows, k0, kc, sources, together);
+      PanelSource next = {};
+      if (together == 1 && q + 1 < panels.count && kc * p.bk > kSmall) {
+        next = panel_in_place(p, t, panels, q + 1, k0, kc);
+      }
+      multiply_panels(t, rows, k0, kc, sources, together, next);
     }
   }
 }
