@@ -58,8 +58,25 @@ class Plan:
         """
     def profile(self) -> list[float]:
         """A replay; the seconds of each step."""
-    def set_ends(self, slots: Sequence[Array], results: Sequence[Array]) -> None:
-        """What `call` copies into and from."""
+    def finish(
+        self,
+        slots: Sequence[Array],
+        results: Sequence[Array],
+        others: Sequence[Array],
+        passing: list[Array],
+        passes: Sequence[str],
+    ) -> None:
+        """Say what `call` copies into and from, and that nothing is to be added.
+
+        Args:
+            slots: what arguments are copied into.
+            results: what is copied out of.
+            others: further arrays that are still there. Their memory, and that of the results, may
+                get another address where no other Array shares it.
+            passing: arrays of calls that `patch` replaces, each in one more list. Where no other
+                holds them, what is in them may be overwritten by later calls.
+            passes: what is done to the calls, see pydl/plan.py; without any, nothing is moved.
+        """
     def call(self, args: tuple[object, ...], tensor: type) -> list[Array] | None:
         """Copy the arguments into their slots, replay, return copies of the results.
 

@@ -21,6 +21,10 @@ from .tensor import Tensor
 __all__: list[str] = []
 
 
+# What is done to the recorded calls, in this order; then their memory is laid out anew.
+PASSES = ("dead_writes", "activations", "in_place", "fuse", "pairs")
+
+
 def mapped(function: Callable[[Any], Any], x: Any) -> Any:
     """Tuples, lists and dicts of what a function makes of each thing in them."""
     if isinstance(x, dict):
@@ -95,7 +99,11 @@ class Plan:
         """
         results: list[Tensor] = []
         self._output = mapped(functools.partial(self._place, results), output)
-        self._native.set_ends([t.data for t in self.slots], [t.data for t in results])
+        left = [gradient.data for _, gradient in self._grads if gradient is not None]
+        passing = [array for arrays in self._recording.passing for array in arrays]
+        self._native.finish(
+            [t.data for t in self.slots], [t.data for t in results], left, passing, list(PASSES)
+        )
         return self._filled([t.detach().clone() for t in results])
 
     def _place(self, results: list[Tensor], x: Any) -> Any:

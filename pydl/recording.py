@@ -48,6 +48,7 @@ class Recording:
         modules: that were called; another mode of theirs means another plan.
         changed: the versions that were counted up.
         kept: arrays that were made unrecorded, for this step alone.
+        passing: lists of gradients that are kept for `Plan.patch` alone.
         watched: what hosts change; `snapshot()` of each gives a function that undoes it.
         foreign: an array on the numpy device was made, which no plan can replay.
     """
@@ -59,6 +60,7 @@ class Recording:
         self.modules: dict[int, Module] = {}
         self.changed: list[list[int]] = []
         self.kept: list[Any] = []
+        self.passing: list[list[Any]] = []
         self.watched: list[Any] = []
         self.foreign = False
 

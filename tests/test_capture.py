@@ -656,7 +656,7 @@ def test_a_replay_allocates_nothing_but_its_results() -> None:
 
 
 @pytest.mark.parametrize("make", [mlp, cnn, normed, lstm])
-def test_a_plan_needs_half_as_much_memory_again_as_eager_steps_at_most(make: Any) -> None:
+def test_a_plan_needs_no_more_memory_than_eager_steps(make: Any) -> None:
     step, model, shape = classifier(make, "adam", False)
     (x, t), *_ = batches(shape, 1)
     a, b = pydl.tensor(x), pydl.tensor(t)
@@ -669,7 +669,7 @@ def test_a_plan_needs_half_as_much_memory_again_as_eager_steps_at_most(make: Any
     eager = pydl._native.memory_stats()["peak"] - before
     captured = pydl.capture(step)
     captured(a, b), captured(a, b)
-    assert captured.plans[0].bytes <= 1.5 * eager  # the gaps that best fit leaves
+    assert captured.plans[0].bytes <= eager
 
 
 def test_plans_of_one_function_share_memory() -> None:
@@ -706,7 +706,7 @@ def test_describe_profile_trace_and_picture(tmp_path: Any) -> None:
     plan, before = captured.plans[0], state_of(model)
     text = plan.describe()
     assert text.startswith("<plan of step: ")
-    assert "conv2d " in text
+    assert "conv2d+relu " in text
     assert "6x4x10x10" in text
     rows = plan.profile(repeats=3, trace=tmp_path / "trace.json")
     assert len(rows) == len(plan)

@@ -83,7 +83,7 @@ void Call::tell(Plan* plan) const {
     operands.back().data = x.begin;  // of a `part`
     operands.back().bytes = x.end - x.begin;
   }
-  plan->describe(op_, std::move(operands));
+  plan->describe(op_, std::move(operands), in_place_);
 }
 
 void Call::wrong_dtype(const char* name, const Array& x, DTypes allowed) const {

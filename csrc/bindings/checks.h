@@ -139,6 +139,9 @@ class Call {
     const int64_t bytes = work(args);
     const auto storage = bytes > 0 ? allocate_for(op_, bytes) : nullptr;
     args.work = bytes > 0 ? storage->data : nullptr;
+    if (bytes > 0) {
+      if (Plan* plan = recording_plan()) plan->describe_work(storage);
+    }
     if (brief) return submit(fn, args);
     WithoutGil unlocked;
     submit(fn, args);

@@ -112,12 +112,21 @@ py::object call(Plan& plan, const py::tuple& args, const py::type& tensor) {
   return py::cast(std::move(results));
 }
 
-void set_ends(Plan& plan, const std::vector<const Array*>& slots,
-              const std::vector<const Array*>& results) {
-  std::vector<Array> to, from;
+// `passing` and one more list are all that holds an array which nobody will look at.
+constexpr Py_ssize_t kOnlyLists = 2;
+
+void finish(Plan& plan, const std::vector<const Array*>& slots, const std::vector<Array*>& results,
+            const std::vector<Array*>& others, const py::list& passing,
+            const std::vector<std::string>& passes) {
+  std::vector<Array> to;
   for (const Array* x : slots) to.push_back(*x);
-  for (const Array* x : results) from.push_back(*x);
-  plan.set_ends(std::move(to), std::move(from));
+  std::vector<Array*> left = results, unseen;
+  left.insert(left.end(), others.begin(), others.end());
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(passing.ptr()); ++i) {
+    PyObject* x = PyList_GET_ITEM(passing.ptr(), i);
+    if (Py_REFCNT(x) == kOnlyLists) unseen.push_back(py::cast<Array*>(py::handle(x)));
+  }
+  plan.finish(std::move(to), left, results.size(), unseen, passes);
 }
 
 py::tuple operand_tuple(const Operand& x) {
@@ -167,7 +176,8 @@ void bind_plan(py::module_& m) {
       .def("replay", &Plan::replay, py::call_guard<WithoutGil>())
       .def("patch", patch, py::arg("step"), py::arg("function"))
       .def("profile", &Plan::profile, py::call_guard<WithoutGil>())
-      .def("set_ends", set_ends, py::arg("slots"), py::arg("results"))
+      .def("finish", finish, py::arg("slots"), py::arg("results"), py::arg("others"),
+           py::arg("passing"), py::arg("passes"))
       .def("call", call, py::arg("args"), py::arg("tensor"))
       .def("stale", stale)
       .def("written", &Plan::written)

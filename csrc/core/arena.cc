@@ -9,6 +9,7 @@ namespace pydl {
 
 namespace {
 constexpr size_t kReserved = size_t{1} << 38;  // addresses, not memory
+constexpr size_t kPage = size_t{1} << 16;      // of any system, or a multiple of it
 constexpr size_t kHuge = size_t{4} << 20;      // an arena of this size asks for huge pages
 }  // namespace
 
@@ -23,28 +24,28 @@ Arena::~Arena() { ::munmap(base_, kReserved); }
 
 void* Arena::take(size_t bytes) {
   // As many ranges as there can be once all blocks are given back.
-  if (free_.capacity() < live_ + 2) free_.reserve(2 * live_ + 2);
+  const size_t live = blocks_.size();
+  if (free_.capacity() < live + 2) free_.reserve(2 * live + 2);
   auto best = free_.end();
   for (auto range = free_.begin(); range != free_.end(); ++range) {
     const size_t size = range->end - range->begin;
     if (size >= bytes && (best == free_.end() || size < best->end - best->begin)) best = range;
   }
-  size_t begin = top_;
+  const bool extends = best == free_.end() && !free_.empty() && free_.back().end == top_;
+  const size_t begin = best != free_.end() ? best->begin : extends ? free_.back().begin : top_;
+  if (bytes > kReserved - begin) throw std::bad_alloc();
+  blocks_[begin] = {number_ + 1, begin, bytes};
+  ++number_;
   if (best != free_.end()) {
-    begin = best->begin;
     best->begin += bytes;
     if (best->begin == best->end) free_.erase(best);
-  } else {
-    const bool extends = !free_.empty() && free_.back().end == top_;
-    if (extends) begin = free_.back().begin;
-    if (bytes > kReserved - begin) throw std::bad_alloc();
-    if (extends) free_.pop_back();
-#if defined(MADV_HUGEPAGE)
-    if (top_ < kHuge && begin + bytes >= kHuge) ::madvise(base_, kReserved, MADV_HUGEPAGE);
-#endif
-    top_ = begin + bytes;
+    return base_ + begin;
   }
-  ++live_;
+  if (extends) free_.pop_back();
+#if defined(MADV_HUGEPAGE)
+  if (top_ < kHuge && begin + bytes >= kHuge) ::madvise(base_, kReserved, MADV_HUGEPAGE);
+#endif
+  top_ = begin + bytes;
   return base_ + begin;
 }
 
@@ -64,7 +65,33 @@ void Arena::give(void* block, size_t bytes) {
   } else {
     free_.insert(after, {begin, begin + bytes});
   }
-  --live_;
+  blocks_.erase(begin);
+}
+
+std::vector<Arena::Block> Arena::blocks() const {
+  std::vector<Block> found;
+  found.reserve(blocks_.size());
+  for (const auto& entry : blocks_) found.push_back(entry.second);
+  return found;
+}
+
+void Arena::rearrange(const std::vector<Block>& blocks, size_t top) {
+  std::vector<Block> sorted = blocks;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Block& a, const Block& b) { return a.begin < b.begin; });
+  blocks_.clear();
+  free_.clear();
+  free_.reserve(2 * sorted.size() + 2);
+  size_t at = 0;
+  for (const Block& block : sorted) {
+    if (block.begin > at) free_.push_back({at, block.begin});
+    at = block.begin + block.bytes;
+    blocks_[block.begin] = block;
+  }
+  if (top > at) free_.push_back({at, top});
+  const size_t first = (top + kPage - 1) / kPage * kPage;
+  if (top_ > first) ::madvise(base_ + first, top_ - first, MADV_DONTNEED);
+  top_ = top;
 }
 
 }  // namespace pydl

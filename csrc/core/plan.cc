@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/arena.h"
 #include "core/denormals.h"
 
 namespace pydl {
@@ -65,9 +66,16 @@ void Plan::begin(const Plan* companion) {
   arguments_.clear();
   slots_.clear();
   results_.clear();
+  blocks_.clear();
   release();
   busy_ = busy;
   pool_ = std::move(pool);
+  {
+    const auto lock = lock_pools();
+    const Arena& arena = plan_pool_arena(*pool_);
+    top_before_ = arena.bytes();
+    number_before_ = arena.taken();
+  }
   recording = this;
   set_current_pool(pool_);
 }
@@ -93,14 +101,23 @@ void Plan::end() {
   *busy_ = false;
 }
 
-void Plan::describe(const char* op, std::vector<Operand> operands) {
+void Plan::describe(const char* op, std::vector<Operand> operands, bool in_place) {
+  next_ = Step();
   next_.op = op;
   next_.operands = std::move(operands);
+  next_.in_place = in_place;
+}
+
+void Plan::describe_work(const std::shared_ptr<Storage>& storage) {
+  const auto bytes = static_cast<int64_t>(storage->bytes);
+  next_.work = {{"work", DType::kU8, {bytes}, storage->data, bytes, true, block_of(*storage)}};
 }
 
 void Plan::note(void (*run)(const void*), const void* call, size_t bytes) {
   next_.run = run;
   next_.at = arguments_.size();
+  next_.bytes = bytes;
+  next_.number = steps_.size();
   arguments_.resize(next_.at + (bytes + kAlign - 1) / kAlign * kAlign);
   memcpy(arguments_.data() + next_.at, call, bytes);
   steps_.push_back(std::move(next_));
@@ -109,7 +126,15 @@ void Plan::note(void (*run)(const void*), const void* call, size_t bytes) {
 
 Operand Plan::operand(const char* name, const Array& x, bool written) {
   keep(x.storage);
-  return {name, x.dtype, x.shape, x.data, x.bytes(), written};
+  return {name, x.dtype, x.shape, x.data, x.bytes(), written, block_of(*x.storage)};
+}
+
+// 0 of what is from outside, or from another plan of the same pool.
+int64_t Plan::block_of(const Storage& storage) {
+  if (storage.pool != pool_ || storage.block <= number_before_) return 0;
+  const char* begin = static_cast<const char*>(storage.data);
+  blocks_[storage.block] = {begin, static_cast<int64_t>(storage.bytes)};
+  return storage.block;
 }
 
 void Plan::keep(const std::shared_ptr<Storage>& storage) {
@@ -127,10 +152,13 @@ void Plan::begin_patch(size_t first) {
 void Plan::end_patch() { patched = nullptr; }
 
 void Plan::patch(void (*run)(const void*), const void* call, size_t bytes) {
-  if (patched_ >= size() || steps_[patched_].run != run) {
-    throw std::invalid_argument("Plan.patch: not the kernels that were recorded");
+  for (const Step& step : steps_) {
+    if (step.number != patched_ || step.run != run) continue;
+    memcpy(arguments_.data() + step.at, call, bytes);
+    ++patched_;
+    return;
   }
-  memcpy(arguments_.data() + steps_[patched_++].at, call, bytes);
+  throw std::invalid_argument("Plan.patch: not the kernels that were recorded");
 }
 
 // A step with an operand in `storage`, or null.
@@ -176,11 +204,6 @@ std::vector<Array> Plan::written() const {
     found.push_back(x);
   }
   return found;
-}
-
-void Plan::set_ends(std::vector<Array> slots, std::vector<Array> results) {
-  slots_ = std::move(slots);
-  results_ = std::move(results);
 }
 
 void Plan::run() const {

@@ -1,10 +1,11 @@
 // Plan: the list of the kernel calls of one training step, replayed without Python. Calls are noted
 // as they run (see submit.h); arrays made meanwhile come from a pool of the plan's own, whose
-// blocks are reused on replay as they were while recording.
+// blocks get other addresses in the end, by the lives that they turned out to have (passes/).
 #pragma once
 #include <atomic>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct Operand {
   const void* data;
   int64_t bytes;
   bool written;
+  int64_t block = 0;  // of the plan's own memory, or 0
+
+  const char* begin() const { return static_cast<const char*>(data); }
+  const char* end() const { return begin() + bytes; }
 };
 
 class Plan {
@@ -27,8 +32,16 @@ class Plan {
   struct Step {
     std::string op;
     std::vector<Operand> operands;
+    std::vector<Operand> work;  // its workspaces
+    bool in_place = false;      // an output may lie where an input lies
     void (*run)(const void*);
-    size_t at;  // of its arguments
+    size_t at, bytes;  // of its arguments
+    size_t number;     // as recorded
+  };
+  // A block of the pool that belongs to this plan.
+  struct Block {
+    const char* begin;
+    int64_t bytes;
   };
 
   ~Plan();
@@ -49,9 +62,14 @@ class Plan {
 
   void replay();
   std::vector<double> profile();  // a replay; seconds of each call
+  // What was recorded is all of it: calls are improved by the passes named, and memory is laid out.
+  // `left` are the arrays that are still there: results first, then others that the calls write. No
+  // others may hold the same memory, or it stays where it is. `passing` are arrays that `patch`
+  // will be told of; what they hold may be overwritten by later calls.
+  void finish(std::vector<Array> slots, const std::vector<Array*>& left, size_t results,
+              const std::vector<Array*>& passing, const std::vector<std::string>& passes);
   // A replay from the bytes for each slot (null: they are there already) to a new array for each
   // result.
-  void set_ends(std::vector<Array> slots, std::vector<Array> results);
   std::vector<Array> call(const std::vector<const void*>& inputs);
 
   const std::vector<Step>& steps() const { return steps_; }
@@ -67,7 +85,8 @@ class Plan {
   const Step* stale() const;
 
   // By whoever prepares a call, before it runs.
-  void describe(const char* op, std::vector<Operand> operands);
+  void describe(const char* op, std::vector<Operand> operands, bool in_place = false);
+  void describe_work(const std::shared_ptr<Storage>& storage);
   Operand operand(const char* name, const Array& x, bool written);  // keeps the memory of x
   void keep(const std::shared_ptr<Storage>& storage);               // what noted calls point into
   // By submit.
@@ -77,12 +96,25 @@ class Plan {
  private:
   void release();
   void run() const;
+  int64_t block_of(const Storage& storage);
+  struct Pointer;
+  static Pointer let_go(Array* x);
+  using Addresses = std::unordered_map<int64_t, const char*>;
+  void improve(const std::vector<Array*>& left, const std::vector<std::string>& passes);
+  void relocate(const Addresses& to);
+  void place_blocks(const std::vector<Array*>& left, const std::unordered_set<int64_t>& kept,
+                    const std::unordered_map<int64_t, int64_t>& becomes, const Addresses& real);
+  void move_left(const std::vector<Array*>& left, const std::unordered_set<int64_t>& movable,
+                 const Addresses& to);
   const Step* user_of(const Storage& storage, bool writing) const;
 
   std::vector<Step> steps_;
   std::vector<char> arguments_;  // of all calls, behind one another
   Step next_;                    // what `describe` said of the call to come
   std::unordered_set<std::shared_ptr<Storage>> kept_;
+  std::unordered_map<int64_t, Block> blocks_;
+  size_t top_before_ = 0;      // of the pool, which other plans of it need
+  int64_t number_before_ = 0;  // of the blocks that they made
   std::vector<Array> slots_, results_;
   std::shared_ptr<Pool> pool_;  // none before the first recording
   bool paused_ = false;

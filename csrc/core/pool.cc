@@ -84,7 +84,7 @@ class Pool {
     stats.cached += static_cast<int64_t>(size_of_bin(bin));
   }
 
-  size_t arena_bytes() const { return arena_ == nullptr ? 0 : arena_->bytes(); }
+  Arena* arena() const { return arena_.get(); }
 
   void trim() {
     std::lock_guard<std::mutex> lock(mutex());
@@ -152,8 +152,12 @@ void set_current_pool(std::shared_ptr<Pool> pool) { private_pool = std::move(poo
 
 size_t plan_pool_bytes(const Pool& pool) {
   std::lock_guard<std::mutex> lock(mutex());
-  return pool.arena_bytes();
+  return pool.arena()->bytes();
 }
+
+Arena& plan_pool_arena(Pool& pool) { return *pool.arena(); }
+
+std::unique_lock<std::mutex> lock_pools() { return std::unique_lock<std::mutex>(mutex()); }
 
 std::shared_ptr<Storage> allocate(size_t bytes) {
   if (allocations_left.load(std::memory_order_relaxed) >= 0 && allocations_left.fetch_sub(1) == 0) {
@@ -168,6 +172,7 @@ std::shared_ptr<Storage> allocate(size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex());
     data = pool->take(bytes);
     if (data != nullptr) count(rounded);
+    if (pool->arena() != nullptr) storage->block = pool->arena()->taken();
   }
   if (data == nullptr) {
     data = system_block(rounded);

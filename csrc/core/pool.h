@@ -8,9 +8,11 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 namespace pydl {
 
+class Arena;
 class Pool;
 
 // Memory with an owner. Data of a pool goes back to it; data of somebody else (NumPy) is released
@@ -22,6 +24,7 @@ struct Storage {
   void (*release)(void*) = nullptr;
   void* owner = nullptr;
   std::atomic<int> plans{0};  // how many hold it
+  int64_t block = 0;          // its number in the pool of a plan
 
   Storage() = default;
   Storage(const Storage&) = delete;
@@ -37,8 +40,10 @@ struct MemoryStats {
   int64_t made = 0;    // blocks that were asked of the system so far, all pools
 };
 
-std::shared_ptr<Pool> new_plan_pool();     // throws std::bad_alloc
-size_t plan_pool_bytes(const Pool& pool);  // of all its blocks, in use or not
+std::shared_ptr<Pool> new_plan_pool();      // throws std::bad_alloc
+size_t plan_pool_bytes(const Pool& pool);   // of all its blocks, in use or not
+Arena& plan_pool_arena(Pool& pool);         // to be used with the lock held
+std::unique_lock<std::mutex> lock_pools();  // nothing comes from a pool or goes back to one
 
 // The pool of this thread: the shared one, or a plan's while it records.
 const std::shared_ptr<Pool>& current_pool();

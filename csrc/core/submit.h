@@ -9,22 +9,26 @@
 
 namespace pydl {
 
+// What a plan keeps of a call: plain data, which `run_kernel` of the same type understands.
+template <class Args>
+struct KernelCall {
+  void (*fn)(const Args&);
+  Args args;
+};
+
+template <class Args>
+void run_kernel(const void* call) {
+  const auto* c = static_cast<const KernelCall<Args>*>(call);
+  c->fn(c->args);
+}
+
 void run_call(void (*run)(const void*), const void* call, size_t bytes);
 
 template <class Args>
 void submit(void (*fn)(const Args&), const Args& args) {
   static_assert(std::is_trivially_copyable<Args>::value, "kernel arguments are plain data");
-  struct Call {
-    void (*fn)(const Args&);
-    Args args;
-  };
-  const Call call = {fn, args};
-  run_call(
-      [](const void* p) {
-        const Call* c = static_cast<const Call*>(p);
-        c->fn(c->args);
-      },
-      &call, sizeof call);
+  const KernelCall<Args> call = {fn, args};
+  run_call(run_kernel<Args>, &call, sizeof call);
 }
 
 }  // namespace pydl

@@ -360,7 +360,10 @@ class Launches:
         """The next kernel call is that of a bucket."""
         plan = self.plan()
         assert plan is not None
-        self.noted.append((len(plan), group, dict(group), bucket, bucket.arrays()))
+        arrays = bucket.arrays()
+        self.noted.append((len(plan), group, dict(group), bucket, arrays))
+        assert thread.recording is not None
+        thread.recording.passing.append(arrays[1])
 
     def follow(self) -> None:
         """Bring the device and the recorded calls up to date with the groups.
