@@ -47,6 +47,8 @@ class Config:
     beta1: float | None = None  # of adam; unless given, the one cycle moves it, else 0.9
     beta2: float = 0.999  # of adam
     schedule: Literal["onecycle", "step"] = "onecycle"  # learning rate: up and down, or in steps
+    warmup: float = 0.3  # share of the one cycle in which the learning rate rises
+    anneal: Literal["cos", "linear"] = "cos"  # how it rises and falls
     gamma: float = 0.7  # with --schedule step: what each epoch multiplies the learning rate by
     seed: int = 0  # decides weights, order and dropout: the same seed gives the same bits
     capture: bool = True  # record the training step, to replay it as one native call
@@ -324,12 +326,15 @@ class Run:
         steps = config.epochs * len(self.loader)
         # Adadelta has no momentum, and a beta1 that was asked for stays.
         cycle = config.optimizer != "adadelta" and config.beta1 is None
-        return optimizer, lr_scheduler.OneCycleLR(optimizer, lr, steps, cycle_momentum=cycle)
+        return optimizer, lr_scheduler.OneCycleLR(
+            optimizer, lr, steps, pct_start=config.warmup, anneal_strategy=config.anneal,
+            cycle_momentum=cycle,
+        )  # fmt: skip
 
     def identity(self) -> dict[str, Any]:
         """What decides the weights: a run with other values must not use the checkpoint."""
         names = ["arch", "device", "shift", "batch_size", "optimizer", "lr", "beta1", "beta2"]
-        names += ["schedule", "gamma"]
+        names += ["schedule", "warmup", "anneal", "gamma"]
         # The one cycle is laid over the whole run.
         names += ["seed", "epochs"] if self.config.schedule == "onecycle" else ["seed"]
         return {"data": self.data.name, **{n: getattr(self.config, n) for n in names}}
@@ -516,6 +521,8 @@ def main(config: Config) -> int:
     for name, low in least.items():
         if getattr(config, name) < low:
             raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
+    if not 0 <= config.warmup <= 1:
+        raise UserError("--warmup must be in [0, 1]")
     config = replace(config, lr=config.lr or LEARNING_RATES[config.optimizer])
     try:
         pydl.device(config.device)

@@ -11,7 +11,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from _command_line import UserError, parse, require, run_main
@@ -46,12 +46,14 @@ class Race:
     batch_size: int
     lr: float  # the highest of the one cycle
     betas: tuple[float, float]  # of Adam: the fewer the steps, the sooner it forgets
+    warmup: float  # share of the steps in which the learning rate rises
+    anneal: Literal["cos", "linear"]  # how it rises and falls
     shift: int  # pixels that training images are moved by
 
 
 RACES = (
-    Race(99.0, 6, 1, 256, 0.01, (0.7, 0.9), 0),
-    Race(99.4, 45, 10, 256, 0.01, (0.9, 0.99), 1),
+    Race(99.0, 6, 1, 256, 0.01, (0.7, 0.9), 0.2, "linear", 0),
+    Race(99.4, 45, 10, 256, 0.01, (0.9, 0.99), 0.3, "cos", 1),
 )
 
 
@@ -64,7 +66,8 @@ def run_race(
         training = Training(
             arch="fast", epochs=race.epochs, lr=race.lr,
             batch_size=race.batch_size, beta1=race.betas[0], beta2=race.betas[1],
-            shift=race.shift, seed=seed, out=config.out, checkpoint_seconds=math.inf,
+            warmup=race.warmup, anneal=race.anneal, shift=race.shift, seed=seed, out=config.out,
+            checkpoint_seconds=math.inf,
         )  # fmt: skip
         run = Run(training, data)
         for _ in range(race.epochs):

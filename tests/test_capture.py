@@ -43,6 +43,13 @@ def normed() -> tuple[nn.Module, tuple[int, ...]]:
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(36, 10)), (5, 3, 8, 8)
 
 
+def lenet() -> tuple[nn.Module, tuple[int, ...]]:
+    layers = (nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5))
+    head = (nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU())
+    last = (nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    return nn.Sequential(*layers, *head, *last), (4, 1, 28, 28)
+
+
 class Lstm(nn.Module):
     def __init__(self) -> None:
         self.lstm = nn.LSTM(7, 9, batch_first=True)
@@ -116,7 +123,7 @@ def run(step: Callable[..., Tensor], model: nn.Module, data: list[Any]) -> list[
 
 @pytest.mark.parametrize("schedule", [False, True])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("make", [mlp, cnn, normed, lstm])
+@pytest.mark.parametrize("make", [mlp, cnn, lenet, normed, lstm])
 def test_replay_is_eager(make: Any, optimizer: str, schedule: bool) -> None:
     results = []
     for threads, wrap in (
@@ -655,7 +662,7 @@ def test_a_replay_allocates_nothing_but_its_results() -> None:
     assert abs(sys.getallocatedblocks() - blocks) < 20
 
 
-@pytest.mark.parametrize("make", [mlp, cnn, normed, lstm])
+@pytest.mark.parametrize("make", [mlp, cnn, lenet, normed, lstm])
 def test_a_plan_needs_no_more_memory_than_eager_steps(make: Any) -> None:
     step, model, shape = classifier(make, "adam", False)
     (x, t), *_ = batches(shape, 1)

@@ -264,6 +264,7 @@ def test_mnist_that_is_missing_or_damaged(few_images: Path, tmp_path: Path) -> N
         (["--device", "cuda"], "no CUDA"),
         (["--epochs", 0], "--epochs must be at least 1"),
         (["--batch-size", -1], "--batch-size must be at least 1"),
+        (["--warmup", 1.5], "--warmup must be in [0, 1]"),
     ],
 )
 def test_options_that_do_not_work(tmp_path: Path, options: list[object], message: str) -> None:
