@@ -22,7 +22,7 @@ __all__: list[str] = []
 
 
 # What is done to the recorded calls, in this order; then their memory is laid out anew.
-PASSES = ("dead_writes", "activations", "in_place", "fuse", "pairs")
+PASSES = ("dead_writes", "epilogues", "in_place", "fuse", "pairs")
 
 
 def mapped(function: Callable[[Any], Any], x: Any) -> Any:

@@ -87,6 +87,8 @@ SPECIAL = np.array([np.nan, -0.0, 0.0, np.inf, -np.inf, 1e-40, -1.0, 2.0], np.fl
         ((4, 6, 5, 5), (7, 6, 1, 1)),  # a product
         ((4, 6, 5, 5), (7, 6, 5, 5)),  # one output
         ((2, 1, 20, 20), (6, 1, 5, 5)),  # a first layer
+        ((4, 6, 9, 9), (6, 1, 3, 3)),  # depthwise
+        ((4, 6, 9, 9), (4, 3, 3, 3)),  # two groups
         ((9, 30), (20, 30)),
         ((1, 600), (300, 600)),
         ((64, 70), (130, 70)),
@@ -95,22 +97,61 @@ SPECIAL = np.array([np.nan, -0.0, 0.0, np.inf, -np.inf, 1e-40, -1.0, 2.0], np.fl
 def test_a_relu_moves_into_the_product(
     shape: tuple[int, ...], weight: tuple[int, ...], grad: bool
 ) -> None:
-    x, w = pydl.randn(shape), pydl.randn(weight)
-    b = pydl.randn(weight[0])
+    x, w, b = pydl.randn(shape), pydl.randn(weight), pydl.randn(weight[0])
+    groups = shape[1] // weight[1]
     x[0] = pydl.tensor(np.resize(SPECIAL, shape[1:]))
     if grad:
         w.requires_grad_()
         x[0] = 1.0
 
     def f(x: Tensor) -> tuple[Tensor, ...]:
-        y = F.relu(F.conv2d(x, w, b) if x.ndim == 4 else F.linear(x, w, b))
+        y = F.relu(F.linear(x, w, b) if x.ndim == 2 else F.conv2d(x, w, b, groups=groups))
         return (y, *pydl.grad(y.square().sum(), [w])) if grad else (y,)
 
     product = "conv2d" if len(shape) == 4 else "matmul"
     assert product in kernels(captured_with((), f, x))
-    found = kernels(captured_with(("activations",), f, x))
+    found = kernels(captured_with(("epilogues",), f, x))
     assert f"{product}+relu" in found
     assert "relu" not in found
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(
+    ("m", "n", "k"),
+    [(5, 7, 9), (1, 9, 6), (1, 300, 600), (30, 3, 2000), (200, 40, 3), (64, 512, 784),
+     (600, 700, 500), (130, 20, 3000)],
+)  # fmt: skip
+def test_a_bias_moves_into_the_product(m: int, n: int, k: int, relu: bool) -> None:
+    w, b = pydl.randn(k, n), pydl.randn(n)
+
+    def f(x: Tensor) -> tuple[Tensor, Tensor]:
+        y, z = x @ w + b, b + x @ w
+        return (F.relu(y), F.relu(z)) if relu else (y, z)
+
+    x = pydl.randn(m, k)
+    assert "add" in kernels(captured_with((), f, x))
+    wanted = "matmul+add+relu" if relu else "matmul+add"
+    assert kernels(captured_with(("epilogues",), f, x)) == [wanted, wanted]
+
+
+def test_a_bias_that_changes_or_has_another_shape_stays() -> None:
+    w, b = pydl.randn(8, 8), pydl.randn(8)
+
+    def changed(x: Tensor) -> Tensor:
+        y = x @ w
+        b.mul_(1.0)
+        return y + b
+
+    def column(x: Tensor) -> Tensor:
+        return x @ w + b.reshape(8, 1)
+
+    def twice(x: Tensor) -> Tensor:
+        return x @ w + b + b
+
+    x = pydl.randn(8, 8)
+    assert kernels(captured_with(("epilogues",), changed, x)) == ["matmul", "mul", "add"]
+    assert kernels(captured_with(("epilogues",), column, x)) == ["matmul", "add"]
+    assert kernels(captured_with(("epilogues",), twice, x)) == ["matmul+add", "add"]
 
 
 def test_a_relu_stays_where_its_input_is_needed() -> None:

@@ -29,7 +29,7 @@ struct Pass {
   const char* name;
   void (*run)(const Recorded&);
 };
-constexpr Pass kBefore[] = {{"dead_writes", drop_dead_writes}, {"activations", move_activations}};
+constexpr Pass kBefore[] = {{"dead_writes", drop_dead_writes}, {"epilogues", move_epilogues}};
 constexpr Pass kAfter[] = {{"fuse", fuse_elementwise}, {"pairs", pair_products}};
 
 bool named(const std::vector<std::string>& passes, const char* name) {

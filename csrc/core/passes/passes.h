@@ -59,7 +59,7 @@ Uses uses_of(const std::vector<Plan::Step>& steps);
 bool independent(const Plan::Step& a, const Plan::Step& b);
 
 void drop_dead_writes(const Recorded& r);
-void move_activations(const Recorded& r);
+void move_epilogues(const Recorded& r);
 void fuse_elementwise(const Recorded& r);
 void pair_products(const Recorded& r);
 // Blocks that become others, as their last reader writes them: merged in the operands alone, whose
