@@ -174,8 +174,9 @@ class Plan:
             slot[0] = gradient
         for version in self._changed:
             version[0] += 1
-        tensors = [Tensor(array, self._device) for array in arrays]
-        return tensors[0] if type(self._output) is _Result else self._filled(tensors)
+        if type(self._output) is _Result:
+            return Tensor(arrays[0], self._device)
+        return self._filled([Tensor(array, self._device) for array in arrays])
 
     def _explained(self, error: RuntimeError) -> RuntimeError:
         """What a failure of the native call means to the user."""
