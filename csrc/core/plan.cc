@@ -138,8 +138,8 @@ int64_t Plan::block_of(const Storage& storage) {
 }
 
 void Plan::keep(const std::shared_ptr<Storage>& storage) {
-  // The private pool's own blocks live as long as the plan does; keeping them here would stop the
-  // reuse that makes the memory plan.
+  // The private pool's own blocks live as long as the plan does; keeping them here would make
+  // all of them blocks that are left after the step, none of which another may overlap.
   if (storage->pool == pool_) return;
   if (kept_.insert(storage).second) ++storage->plans;
 }

@@ -99,7 +99,7 @@ class Plan {
   int64_t block_of(const Storage& storage);
   struct Pointer;
   static Pointer let_go(Array* x);
-  using Addresses = std::unordered_map<int64_t, const char*>;
+  using Addresses = std::unordered_map<int64_t, const char*>;  // of blocks
   void improve(const std::vector<Array*>& left, const std::vector<std::string>& passes);
   void relocate(const Addresses& to);
   void place_blocks(const std::vector<Array*>& left, const std::unordered_set<int64_t>& kept,

@@ -14,8 +14,6 @@ namespace pydl {
 
 namespace {
 
-using Addresses = std::unordered_map<int64_t, const char*>;  // of blocks
-
 // Where every block has addresses of its own. NOTE: no number that calls hold looks like them; as
 // floats they are beyond 10^35, as two halves odd.
 constexpr uint64_t kApart = 0x7a3b5d5900000000u;

@@ -1,7 +1,6 @@
 // The caching allocator. Freed blocks stay in their pool and are handed out again, so a training
 // step asks the system for nothing after the first. A plan records into a pool of its own, an
-// arena: what was freed and reused while recording is reused the same way on replay, so the
-// allocator's own behaviour is the memory plan.
+// arena, whose blocks are numbered; in the end it lays them out anew (plan_finish.cc).
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -52,16 +52,6 @@ class Epilogues {
     return out != nullptr && out->data == x.data && out->bytes == x.bytes ? &maker : nullptr;
   }
 
-  static Operand* output_of(Plan::Step* step) {
-    Operand* found = nullptr;
-    for (Operand& x : step->operands) {
-      if (!x.written) continue;
-      if (found != nullptr) return nullptr;
-      found = &x;
-    }
-    return found;
-  }
-
   // The maker writes y instead, and call i is part of it.
   void take(size_t i, Plan::Step* maker, const Operand& y) {
     Operand* out = output_of(maker);
@@ -105,7 +95,7 @@ class Epilogues {
   bool written_since(const Operand& x, const Plan::Step* from, size_t end) const {
     for (const Plan::Step* step = from; step < steps_.data() + end; ++step) {
       for (const Operand& y : step->operands) {
-        if (y.written && y.begin() < x.end() && x.begin() < y.end()) return true;
+        if (conflict(x, y)) return true;
       }
     }
     return false;

@@ -108,17 +108,13 @@ bool link_of(const Recorded& r, const Plan::Step& step, int64_t* n, Link* link) 
   return true;
 }
 
-bool overlap(const Operand& a, const Operand& b) {
-  return a.begin() < b.end() && b.begin() < a.end();
-}
-
 // What two calls share has to be the very same elements, so that a chunk of one needs but that
 // chunk of the other. Returns whether they share anything that one of them writes.
 bool share(const Plan::Step& a, const Plan::Step& b, bool* aligned) {
   bool found = false;
   for (const Operand& x : a.operands) {
     for (const Operand& y : b.operands) {
-      if ((!x.written && !y.written) || !overlap(x, y)) continue;
+      if (!conflict(x, y)) continue;
       found = true;
       *aligned = *aligned && x.data == y.data && x.bytes == y.bytes;
     }

@@ -4,28 +4,13 @@
 
 namespace pydl {
 
-namespace {
-
-// The only operand that is written, or null.
-const Operand* output_of(const Plan::Step& step) {
-  const Operand* found = nullptr;
-  for (const Operand& x : step.operands) {
-    if (!x.written) continue;
-    if (found != nullptr) return nullptr;
-    found = &x;
-  }
-  return found;
-}
-
-}  // namespace
-
 std::unordered_map<int64_t, int64_t> reuse_in_place(const Recorded& r) {
   const Uses uses = uses_of(*r.steps);
   std::unordered_map<int64_t, int64_t> becomes;
   std::unordered_set<int64_t> given;  // memory that an output has taken
   for (size_t i = 0; i < r.steps->size(); ++i) {
-    const Plan::Step& step = (*r.steps)[i];
-    const Operand* out = step.in_place ? output_of(step) : nullptr;
+    Plan::Step& step = (*r.steps)[i];
+    const Operand* out = step.in_place ? output_of(&step) : nullptr;
     if (out == nullptr || out->block == 0 || r.kept.count(out->block) > 0) continue;
     if (uses.at(out->block)[0].step != i) continue;
     for (const Operand& x : step.operands) {

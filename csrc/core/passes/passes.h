@@ -54,6 +54,12 @@ struct Use {
 using Uses = std::unordered_map<int64_t, std::vector<Use>>;
 Uses uses_of(const std::vector<Plan::Step>& steps);
 
+// The only operand that a call writes, or null.
+Operand* output_of(Plan::Step* step);
+
+// Whether one of them writes what the other uses.
+bool conflict(const Operand& a, const Operand& b);
+
 // Whether two calls may change places: neither writes what the other uses, and neither is Python or
 // a check, whose place is seen from outside.
 bool independent(const Plan::Step& a, const Plan::Step& b);

@@ -13,12 +13,21 @@ Uses uses_of(const std::vector<Plan::Step>& steps) {
   return uses;
 }
 
-namespace {
-
-bool touches(const Operand& a, const Operand& b) {
-  if (!a.written && !b.written) return false;
-  return a.begin() < b.end() && b.begin() < a.end();
+Operand* output_of(Plan::Step* step) {
+  Operand* found = nullptr;
+  for (Operand& x : step->operands) {
+    if (!x.written) continue;
+    if (found != nullptr) return nullptr;
+    found = &x;
+  }
+  return found;
 }
+
+bool conflict(const Operand& a, const Operand& b) {
+  return (a.written || b.written) && a.begin() < b.end() && b.begin() < a.end();
+}
+
+namespace {
 
 bool writes(const Plan::Step& step) {
   for (const Operand& x : step.operands) {
@@ -33,7 +42,7 @@ bool independent(const Plan::Step& a, const Plan::Step& b) {
   if (!writes(a) || !writes(b)) return false;
   for (const Operand& x : a.operands) {
     for (const Operand& y : b.operands) {
-      if (touches(x, y)) return false;
+      if (conflict(x, y)) return false;
     }
   }
   return true;
