@@ -171,8 +171,8 @@ void Plan::place_blocks(const std::vector<Array*>& left, const std::unordered_se
       lives.push_back({rounded(blocks_.at(uses.first).bytes), last, 0});
     }
     Life& life = lives[known.first->second];
-    life.first = std::min(life.first, uses.second.front().step);
-    life.last = std::max(life.last, uses.second.back().step);
+    life.first = std::min(life.first, uses.second.front());
+    life.last = std::max(life.last, uses.second.back());
   }
   std::vector<Extent> fixed;
   std::vector<Arena::Block> blocks;
@@ -182,7 +182,7 @@ void Plan::place_blocks(const std::vector<Array*>& left, const std::unordered_se
       // What is in it is of use until its first call of the next replay, which writes it.
       const auto uses = all.find(block.number);
       numbers.push_back(block.number);
-      lives.push_back({block.bytes, uses == all.end() ? 0 : uses->second.front().step, last});
+      lives.push_back({block.bytes, uses == all.end() ? 0 : uses->second.front(), last});
     } else {
       fixed.push_back({block.begin, block.begin + block.bytes});
       blocks.push_back(block);

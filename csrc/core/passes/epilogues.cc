@@ -45,9 +45,9 @@ class Epilogues {
     if (x.block == 0 || y.block == 0 || x.block == y.block || r_.kept.count(x.block) > 0) {
       return nullptr;
     }
-    const std::vector<Use>& of_x = uses_.at(x.block);
-    if (of_x.size() != 2 || of_x[1].step != i || uses_.at(y.block)[0].step != i) return nullptr;
-    Plan::Step& maker = steps_[taken_by_[of_x[0].step]];
+    const std::vector<size_t>& of_x = uses_.at(x.block);
+    if (of_x.size() != 2 || of_x[1] != i || uses_.at(y.block)[0] != i) return nullptr;
+    Plan::Step& maker = steps_[taken_by_[of_x[0]]];
     const Operand* out = output_of(&maker);
     return out != nullptr && out->data == x.data && out->bytes == x.bytes ? &maker : nullptr;
   }

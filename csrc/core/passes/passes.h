@@ -46,12 +46,8 @@ struct Recorded {
   }
 };
 
-// Who uses a block of the plan's own memory.
-struct Use {
-  size_t step;
-  const Operand* operand;
-};
-using Uses = std::unordered_map<int64_t, std::vector<Use>>;
+// The steps that use each block of the plan's own memory, once for every operand there.
+using Uses = std::unordered_map<int64_t, std::vector<size_t>>;
 Uses uses_of(const std::vector<Plan::Step>& steps);
 
 // The only operand that a call writes, or null.
@@ -68,8 +64,7 @@ void drop_dead_writes(const Recorded& r);
 void move_epilogues(const Recorded& r);
 void fuse_elementwise(const Recorded& r);
 void pair_products(const Recorded& r);
-// Blocks that become others, as their last reader writes them: merged in the operands alone, whose
-// addresses change by what is returned (block -> the one that it becomes).
+// Changes no call, but says which blocks are to lie where another one ends (block -> that one).
 std::unordered_map<int64_t, int64_t> reuse_in_place(const Recorded& r);
 
 }  // namespace pydl

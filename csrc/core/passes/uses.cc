@@ -6,9 +6,9 @@ Uses uses_of(const std::vector<Plan::Step>& steps) {
   Uses uses;
   for (size_t i = 0; i < steps.size(); ++i) {
     for (const Operand& x : steps[i].operands) {
-      if (x.block != 0) uses[x.block].push_back({i, &x});
+      if (x.block != 0) uses[x.block].push_back(i);
     }
-    for (const Operand& x : steps[i].work) uses[x.block].push_back({i, &x});
+    for (const Operand& x : steps[i].work) uses[x.block].push_back(i);
   }
   return uses;
 }
