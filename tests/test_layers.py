@@ -253,6 +253,20 @@ def test_clip_grad_norm(device):
         nn.utils.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
 
 
+def test_get_total_norm(device):
+    x, y = pydl.tensor([[3.0, 0.0]], device=device), pydl.tensor(-4.0, device=device)
+    assert nn.utils.get_total_norm([x, y]).item() == 5.0
+    assert nn.utils.get_total_norm(iter([x, y]), 1).item() == 7.0
+    assert nn.utils.get_total_norm([x, y], math.inf).item() == 4.0
+    assert nn.utils.get_total_norm(x).item() == 3.0
+    assert nn.utils.get_total_norm([]).item() == 0.0
+    assert x.numpy().tolist() == [[3.0, 0.0]]
+    bad = pydl.tensor([math.inf], device=device)
+    assert nn.utils.get_total_norm([x, bad]).item() == math.inf
+    with pytest.raises(ValueError, match="norm of the gradients is inf"):
+        nn.utils.get_total_norm([x, bad], error_if_nonfinite=True)
+
+
 def test_clipping_gradients_that_two_parameters_share(device):
     a, b = (pydl.zeros(2, device=device, requires_grad=True) for _ in range(2))
     (a + b).sum().backward()

@@ -14,6 +14,7 @@ from ..tensor import Tensor
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
+    "get_total_norm",
     "parameters_to_vector",
     "vector_to_parameters",
 ]
@@ -48,15 +49,40 @@ def clip_grad_norm_(
     params = _with_grad(listed)
     if not params:
         return zeros((), device=listed[0].device if listed else "cpu")
+    total = get_total_norm([g for _, g in params], norm_type, error_if_nonfinite)
     with no_grad():
-        norms = concat([_norm(g, norm_type).reshape(1) for _, g in params])
-        total = _norm(norms, norm_type)
-        if error_if_nonfinite and not math.isfinite(total.item()):
-            raise ValueError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
         scale = clip(max_norm / (total + 1e-6), max=1.0)
         for p, g in params:
             # NOTE: not in place: two parameters may have one gradient tensor between them.
             p.grad = g * scale
+    return total
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The norm of all tensors together, as if they were one vector.
+
+    Nothing is read back to the host (but for `error_if_nonfinite`), so it can be captured.
+
+    Args:
+        tensors: Gradients, mostly; of none the norm is 0.
+        norm_type: p of the p-norm; `math.inf` for the largest absolute value.
+        error_if_nonfinite: Raise where the norm is NaN or infinite.
+
+    Returns:
+        The norm, 0-d, off the tape.
+
+    Raises:
+        ValueError: the norm is not finite, and that was to be an error.
+    """
+    listed = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not listed:
+        return zeros(())
+    with no_grad():
+        total = _norm(concat([_norm(t, norm_type).reshape(1) for t in listed]), norm_type)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise ValueError(f"get_total_norm: the norm of the gradients is {total.item()}")
     return total
 
 
