@@ -18,7 +18,7 @@ from ..device import Shape
 from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
-from .comparison import eq, ne, where
+from .comparison import eq, lt, ne, where
 from .create import arange, empty, from_numpy, zeros
 from .elementwise import broadcast_shapes
 from .reduce import expand
@@ -340,7 +340,7 @@ def argwhere(x: Tensor) -> Tensor:
 
 
 def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at the index, 0 elsewhere. Waits for the device.
+    """1 at the index, 0 elsewhere. With num_classes it can be captured; else it waits for the device.
 
     Args:
         x: integers of any shape in [0, num_classes).
@@ -351,6 +351,7 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
 
     Raises:
         ValueError: an index does not exist, or there is none to count the classes by.
+        IndexError: an index does not exist, in a replay of a captured function.
 
     Derivative: none.
     Source: Bishop, "Pattern Recognition and Machine Learning" (2006), section 4.1.2.
@@ -358,15 +359,15 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     x = integers("one_hot", x)
     if num_classes < 1 and (num_classes != -1 or x.numel() == 0):
         raise ValueError(f"one_hot: cannot make {num_classes} classes of shape {x.shape}")
-    values = x.numpy()
-    low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    if num_classes == -1:
-        num_classes = high + 1
-    if low < 0 or high >= num_classes:
-        bad = low if low < 0 else high
-        raise ValueError(f"one_hot: x holds {bad}, expected [0, {num_classes})")
-    classes = arange(num_classes, device=x.device)
-    return eq(reshape(x, (*x.shape, 1)), classes).long()
+    n = int(x.numpy().max(initial=0)) + 1 if num_classes == -1 else num_classes
+    classes = arange(n, device=x.device)
+    rows = eq(reshape(classes, (n, 1)), classes).long()
+    try:
+        picked = index_select(rows, 0, where(lt(x, 0), n, x).reshape(-1))
+    except IndexError:
+        bad = next(i for i in x.numpy().flat if not 0 <= i < n)
+        raise ValueError(f"one_hot: x holds {bad}, expected [0, {n})") from None
+    return reshape(picked, (*x.shape, n))
 
 
 class Embedding(Take):
