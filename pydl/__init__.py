@@ -28,13 +28,21 @@ bool = bool_
 if TYPE_CHECKING:
     from . import data as data
     from . import io as io
+    from . import metrics as metrics
     from . import nn as nn
     from . import optim as optim
     from . import testing as testing
     from .io import load as load
     from .io import save as save
 
-_LAZY = ("data", "io", "nn", "optim", "testing")  # imported at first use: see `__getattr__`
+_LAZY = (
+    "data",
+    "io",
+    "metrics",
+    "nn",
+    "optim",
+    "testing",
+)  # imported at first use: see `__getattr__`
 
 
 def __getattr__(name: str) -> Any:
