@@ -32,6 +32,7 @@ from pydl.data import (
     datasets,
     digits,
     fashion_mnist,
+    image_folder,
     iris,
     mnist,
     write_idx,
@@ -675,6 +676,66 @@ class TestJpegTar:
         monkeypatch.setitem(sys.modules, "PIL", None)
         with pytest.raises(ImportError, match=r'pip install "pydl-nn\[demos\]"'):
             cifar10(tmp_path)
+
+
+class TestImageFolder:
+    def write(self, path: Path, size: tuple[int, int], mode: str = "RGB") -> None:
+        """A picture whose left half is black, its right half white."""
+        image = pytest.importorskip("PIL.Image")
+        pixels = np.zeros((size[1], size[0]), np.uint8)
+        pixels[:, size[0] // 2 :] = 255
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(pixels).convert(mode).save(path)
+
+    def test_classes_sizes_and_order(self, tmp_path: Path) -> None:
+        for i in range(12):
+            self.write(tmp_path / "b" / f"{i:02}.png", (30, 20))
+        self.write(tmp_path / "a" / "deep" / "x.JPG", (16, 64), "L")
+        self.write(tmp_path / "a" / "y.gif", (16, 16), "P")
+        self.write(tmp_path / ".hidden" / "z.png", (16, 16))
+        (tmp_path / "a" / "notes.txt").write_text("no picture")
+        data = image_folder(tmp_path, 8)
+        assert data.name == tmp_path.name
+        assert data.classes == ("a", "b")
+        assert data.train.images.shape == (13, 3, 8, 8)
+        assert data.train.images.dtype == np.uint8
+        assert data.train.labels.tolist() == [0] * 2 + [1] * 11
+        assert data.test.labels.tolist() == [1]
+        for image in data.train.images:  # the middle square, not squeezed
+            assert image[:, :, :3].max() < 60
+            assert image[:, :, 5:].min() > 195
+        grey = image_folder(tmp_path / "b", 4, channels=1)
+        assert grey.train.images.shape == (11, 1, 4, 4)
+        assert grey.classes == ("b",)
+
+    def test_a_photograph_is_turned_upright(self, tmp_path: Path) -> None:
+        image = pytest.importorskip("PIL.Image")
+        pixels = np.zeros((8, 8), np.uint8)
+        pixels[:, 4:] = 255
+        exif = image.Exif()
+        exif[0x0112] = 6  # turn clockwise by a quarter
+        image.fromarray(pixels).save(tmp_path / "x.png", exif=exif)
+        upright = image_folder(tmp_path, 8, channels=1).train.images[0, 0]
+        np.testing.assert_array_equal(upright, pixels.T)
+
+    def test_what_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(DatasetNotFound, match="holds no pictures"):
+            image_folder(tmp_path, 8)
+        with pytest.raises(DatasetNotFound, match="is not a folder"):
+            image_folder(tmp_path / "nothing", 8)
+        with pytest.raises(ValueError, match="channels=2 must be 1 or 3"):
+            image_folder(tmp_path, 8, channels=2)
+        self.write(tmp_path / "x.png", (8, 8))
+        whole = (tmp_path / "x.png").read_bytes()
+        (tmp_path / "x.png").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(FormatError, match="not a readable picture"):
+            image_folder(tmp_path, 8)
+        (tmp_path / "x.png").write_bytes(b"nonsense")
+        with pytest.raises(FormatError, match="not a readable picture"):
+            image_folder(tmp_path, 8)
+        monkeypatch.setitem(sys.modules, "PIL", None)
+        with pytest.raises(ImportError, match=r'pip install "pydl-nn\[demos\]"'):
+            image_folder(tmp_path, 8)
 
 
 class TestScikitLearn:

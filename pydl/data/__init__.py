@@ -13,6 +13,7 @@ from .augment import (
 )
 from .cache import DatasetNotFound, DownloadError, cache_folder
 from .datasets import Dataset, Split, cifar10, digits, fashion_mnist, iris, mnist
+from .folder import image_folder
 from .idx import read_idx, write_idx
 from .loader import DataLoader
 
@@ -35,6 +36,7 @@ __all__ = [
     "cifar10",
     "digits",
     "fashion_mnist",
+    "image_folder",
     "iris",
     "mnist",
     "read_idx",
