@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from _checkpoint import Checkpoint
 from _command_line import UserError, parse, require, run_main
 from numpy.typing import NDArray
 
@@ -188,11 +189,15 @@ class Fast(nn.Module):
         self.fc1 = nn.Linear(800, 256)
         self.fc2 = nn.Linear(256, 10)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images to logits."""
+    def features(self, x: Tensor) -> Tensor:
+        """Images to what the last layer sees, (N, 256)."""
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)  # (N, 24, 12, 12)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 32, 5, 5)
-        x = self.fc2(F.relu(self.fc1(x.flatten(1))))
+        return F.relu(self.fc1(x.flatten(1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to logits."""
+        x = self.fc2(self.features(x))
         return x
 
 
@@ -308,7 +313,8 @@ class Run:
         self.optimizer, self.scheduler = self._optimizer()
         self.train_step = pydl.capture(train_step) if config.capture else train_step
         self.progress = Progress()
-        self.checkpoint = Path(config.out) / "checkpoint.safetensors"
+        path = Path(config.out) / "checkpoint.safetensors"
+        self.checkpoint = Checkpoint(path, "mnist_cnn", self.identity())
 
     def _optimizer(self) -> tuple[optim.Optimizer, lr_scheduler.LRScheduler]:
         config, parameters = self.config, self.model.parameters()
@@ -339,55 +345,30 @@ class Run:
         names += ["seed", "epochs"] if self.config.schedule == "onecycle" else ["seed"]
         return {"data": self.data.name, **{n: getattr(self.config, n) for n in names}}
 
+    def parts(self) -> dict[str, nn.Module | optim.Optimizer]:
+        """What of the run has tensors."""
+        return {"model": self.model, "optimizer": self.optimizer}
+
     def save(self) -> None:
-        """Writes the checkpoint: at any moment the file is whole, the old one or the new."""
-        state, groups = optim.flatten_state(self.optimizer.state_dict())
-        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
-        tensors.update({f"optimizer.{name}": t for name, t in state.items()})
-        notes = {
-            "identity": self.identity(),
-            "groups": groups,
+        """Writes the checkpoint."""
+        self.checkpoint.save(self.parts(), {
             "scheduler": self.scheduler.state_dict(),
             "loader": self.loader.state_dict(),
             "rng": pydl.get_rng_state(self.config.device),
             "progress": asdict(self.progress),
-        }
-        pydl.save(tensors, self.checkpoint, {"mnist_cnn": json.dumps(notes)})
+        })  # fmt: skip
 
     def load(self) -> None:
         """Goes on where the checkpoint was written: from there on every bit is the same."""
-        text = pydl.io.load_metadata(self.checkpoint).get("mnist_cnn")
-        if text is None:
-            raise UserError(f"{self.checkpoint} is not a checkpoint of this program")
-        notes = json.loads(text)
-        self._compare(notes["identity"], len(notes["progress"]["tests"]))
-        tensors = pydl.load(self.checkpoint)
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k[len(prefix) :]: t for k, t in tensors.items() if k.startswith(prefix)}
-
-        self.model.load_state_dict(part("model."))
-        state = optim.unflatten_state(part("optimizer."), notes["groups"])
-        self.optimizer.load_state_dict(state)
+        hints = {"epochs": "only --schedule step can be prolonged"}
+        notes, _ = self.checkpoint.load(self.parts(), hints)
         self.scheduler.load_state_dict(notes["scheduler"])
         self.loader.load_state_dict(notes["loader"])
         pydl.set_rng_state(tuple(notes["rng"]), self.config.device)
         self.progress = Progress(**notes["progress"])
-
-    def _compare(self, theirs: dict[str, Any], epochs: int) -> None:
-        ours = self.identity()
-        names = [n for n in {**ours, **theirs} if ours.get(n) != theirs.get(n)]
-        if names:
-            there = ", ".join(f"{n}={theirs.get(n)}" for n in names)
-            here = ", ".join(f"{n}={ours.get(n)}" for n in names)
-            hint = "; only --schedule step can be prolonged" if "epochs" in names else ""
+        if (epochs := len(self.progress.tests)) > self.config.epochs:
             raise UserError(
-                f"{self.checkpoint} was made with {there}, this run has {here}{hint}. "
-                "Use the same options, or another --out, or leave out --resume."
-            )
-        if epochs > self.config.epochs:
-            raise UserError(
-                f"{self.checkpoint} has {epochs} epochs: give --epochs {epochs} or more"
+                f"{self.checkpoint.path} has {epochs} epochs: give --epochs {epochs} or more"
             )
 
 
@@ -551,8 +532,6 @@ def main(config: Config) -> int:
 def begin(run: Run, say: Callable[[str], None]) -> None:
     """Says what is going to be done, and takes up the checkpoint if that is wished."""
     config, data = run.config, run.data
-    for leftover in run.checkpoint.parent.glob(f".{run.checkpoint.name}.*.tmp"):
-        leftover.unlink()  # a run was killed while it wrote
     kernels = f"{pydl._native.isa()}, {pydl.num_threads()} threads"
     where = "numpy" if config.device == "numpy" else f"{config.device} ({kernels})"
     size = sum(p.numel() for p in run.model.parameters())
@@ -560,9 +539,9 @@ def begin(run: Run, say: Callable[[str], None]) -> None:
     say(f"{config.arch} with {size:,} weights on {where}")
     if config.resume and run.checkpoint.exists():
         run.load()
-        say(f"going on after step {len(run.progress.losses)}, as {run.checkpoint} says")
+        say(f"going on after step {len(run.progress.losses)}, as {run.checkpoint.path} says")
     elif config.resume:
-        say(f"{run.checkpoint} does not exist: beginning anew")
+        say(f"{run.checkpoint.path} does not exist: beginning anew")
 
 
 def report(run: Run, weights: Path) -> int:

@@ -31,7 +31,7 @@ def _seeded() -> Iterator[None]:
         pydl.set_num_threads(threads)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real data sets (PYDL_DATA)."""
     folder = os.environ.get("PYDL_DATA")

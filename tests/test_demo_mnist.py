@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import demo_runner
 import pytest
+from demo_runner import DEMOS, OFTEN, notes_of, result, wait_for_checkpoint, write_images
 
 import pydl
-from pydl.data import write_idx
 
-DEMO = Path(__file__).parent.parent / "demos" / "mnist_cnn.py"
+DEMO = "mnist_cnn.py"
 PNG = ["learning_curves", "filters", "feature_maps", "confusion", "mistakes"]
 KEYS = [
     *["demo", "arch", "data", "epochs", "test_accuracy", "test_loss", "seconds"],
     *["images_per_second", "threads", "isa", "weights_sha256"],
 ]
-
-
-def write_images(folder: Path, train: int, test: int) -> Path:
-    """An easy stand-in for MNIST: a blurred random pattern for each class, with noise."""
-    rng = np.random.default_rng(0)
-    patterns = np.kron(rng.random((10, 7, 7)) > 0.5, np.ones((4, 4))) * 180
-    for part, n in (("train", train), ("t10k", test)):
-        labels = np.arange(n, dtype=np.uint8) % 10
-        images = patterns[labels] + rng.uniform(0, 75, (n, 28, 28))
-        write_idx(folder / f"{part}-images-idx3-ubyte", images.astype(np.uint8))
-        write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -48,30 +33,12 @@ def few_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(tmp_path_factory.mktemp("few"), 40, 20)
 
 
-def environment() -> dict[str, str]:
-    """Lets the demo import this very pydl; NumPy's own threads only get in the way here."""
-    here = str(Path(pydl.__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": here, "OPENBLAS_NUM_THREADS": "1"}
-
-
 def start(out: Path, *options: object, pictures: bool = False) -> subprocess.Popen[str]:
-    command = [sys.executable, str(DEMO), "--out", str(out), *map(str, options)]
-    if not pictures:
-        command.append("--no-pictures")
-    return subprocess.Popen(
-        command, text=True, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return demo_runner.start(DEMO, "--out", out, *options, *([] if pictures else ["--no-pictures"]))
 
 
 def demo(out: Path, *options: object, pictures: bool = False) -> tuple[int, str, str]:
-    process = start(out, *options, pictures=pictures)
-    stdout, stderr = process.communicate(timeout=300)
-    return process.returncode, stdout, stderr
-
-
-def result(stdout: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(stdout.splitlines()[-1])
-    return found
+    return demo_runner.run(DEMO, "--out", out, *options, *([] if pictures else ["--no-pictures"]))
 
 
 def train(out: Path, *options: object) -> dict[str, Any]:
@@ -147,15 +114,6 @@ def test_every_network_on_both_devices(few_images: Path, tmp_path: Path, arch: s
 # ---- stopping and going on (the mlp has dropout, so the random stream must go on too)
 
 LONG = ["--data", "mnist", "--arch", "mlp", "--batch-size", 16, "--epochs", 4]
-OFTEN = ["--checkpoint-seconds", 0]  # after every step
-
-
-def wait_for_checkpoint(out: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not (out / "checkpoint.safetensors").exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("schedule", ["onecycle", "step"])
@@ -173,8 +131,7 @@ def test_killed_and_resumed_gives_the_same_bits(
         time.sleep(rng.uniform(0.0, 0.4) + 0.5 * bool(steps))
         process.kill()
         process.communicate()
-        notes = json.loads(pydl.io.load_metadata(out / "checkpoint.safetensors")["mnist_cnn"])
-        steps.append(len(notes["progress"]["losses"]))
+        steps.append(len(notes_of(out, "mnist_cnn")["progress"]["losses"]))
     assert steps == sorted(steps)
     code, stdout, stderr = demo(out, *options, "--resume")
     assert code == 0, stderr
@@ -275,7 +232,7 @@ def test_options_that_do_not_work(tmp_path: Path, options: list[object], message
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(DEMO.parent))
+    monkeypatch.syspath_prepend(str(DEMOS))
     import _command_line
 
     with pytest.raises(_command_line.UserError, match=r'pip install "pydl-nn\[demos\]"'):
@@ -285,7 +242,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_is_made_of_the_comments(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(DEMO.parent))
+    monkeypatch.syspath_prepend(str(DEMOS))
     import _command_line
     import mnist_cnn
 
@@ -302,11 +259,11 @@ def test_help_is_made_of_the_comments(
 
 
 def race(out: Path, root: Path, *options: object) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, str(DEMO.with_name("mnist_fast.py")), "--out", str(out)]
-    command += ["--root", str(root), *map(str, options)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=1200)
-    assert done.returncode in (0, 1), done.stderr
-    return done.returncode, result(done.stdout)
+    code, stdout, stderr = demo_runner.run(
+        "mnist_fast.py", "--out", out, "--root", root, *options, seconds=1200
+    )
+    assert code in (0, 1), stderr
+    return code, result(stdout)
 
 
 def test_races(few_images: Path, tmp_path: Path) -> None:
