@@ -340,7 +340,7 @@ def argwhere(x: Tensor) -> Tensor:
 
 
 def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at the index, 0 elsewhere. With num_classes it can be captured; else it waits for the device.
+    """1 at the index, 0 elsewhere; it can be captured where num_classes is given.
 
     Args:
         x: integers of any shape in [0, num_classes).
