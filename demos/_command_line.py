@@ -32,8 +32,8 @@ def parse(config: type[C], description: str, arguments: Sequence[str] | None = N
     """Reads a command line into a dataclass: each field is an option, its comment the help.
 
     Args:
-        config: A dataclass with defaults. Fields are bool, int, float, str, one of these or None,
-            or a Literal of strings, and have a comment on their line.
+        config: A dataclass with defaults. Fields are bool, int, float, str, a tuple of these,
+            one of all that or None, or a Literal, and have a comment on their line.
         description: What the program does.
         arguments: Those of the process unless given.
     """
@@ -47,11 +47,37 @@ def parse(config: type[C], description: str, arguments: Sequence[str] | None = N
             text = f"do not {text}" if f.default else text
             parser.add_argument(f"--{no}{flag}", dest=f.name, action=action, help=text)
             continue
-        choices = get_args(kind) if get_origin(kind) is Literal else None
-        value = str if choices else (get_args(kind) or [kind])[0]  # float | None: float
         text += "" if f.default is None else f" (default: {f.default})"
-        parser.add_argument(f"--{flag}", type=value, choices=choices, default=f.default, help=text)
+        if get_origin(kind) is Literal:
+            choices = get_args(kind)
+            parser.add_argument(
+                f"--{flag}", type=type(choices[0]), choices=choices, default=f.default, help=text
+            )
+            continue
+        value = kind if isinstance(kind, type) else get_args(kind)[0]  # float | None: float
+        if get_origin(value) is not tuple:
+            parser.add_argument(f"--{flag}", type=value, default=f.default, help=text)
+            continue
+        several = get_args(value)
+        parser.add_argument(
+            f"--{flag}", nargs=len(several), action=several_values(several), default=f.default,
+            help=text,
+        )  # fmt: skip
     return config(**vars(parser.parse_args(arguments)))
+
+
+def several_values(types: Sequence[Callable[[str], object]]) -> type[argparse.Action]:
+    """What argparse does with an option that has a value of each of some types."""
+
+    class SeveralValues(argparse.Action):
+        def __call__(self, parser, namespace, values, option_string=None):  # type: ignore
+            try:
+                found = tuple(t(v) for t, v in zip(types, values, strict=True))
+            except ValueError as e:
+                raise argparse.ArgumentError(self, str(e)) from None
+            setattr(namespace, self.dest, found)
+
+    return SeveralValues
 
 
 def require(*modules: str) -> None:

@@ -1,16 +1,20 @@
-"""Pictures of a trained image classifier, drawn with matplotlib from plain arrays.
+"""Pictures of trained networks, drawn with matplotlib and Pillow from plain arrays.
 
-Each function returns a figure; who calls it saves it. Importing needs matplotlib.
+Each function returns a figure or an image; who calls it saves it. Importing needs matplotlib.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Array = NDArray[Any]
 
@@ -133,3 +137,45 @@ def mosaic(images: Array) -> Array:
         y, x = i // columns * (H + gap), i % columns * (W + gap)
         sheet[y : y + H, x : x + W] = image
     return sheet
+
+
+# ---- generated images
+
+
+def sheet(images: Array, columns: int, zoom: int = 1) -> Image:
+    """Images uint8 (n, C, H, W) side by side, row by row; C is 1 or 3."""
+    from PIL import Image
+
+    n, _, H, W = images.shape
+    rows, gap = -(-n // columns), 2
+    pixels = np.full(
+        (rows * (H * zoom + gap) - gap, columns * (W * zoom + gap) - gap, 3), 255, np.uint8
+    )
+    for i, image in enumerate(images.repeat(zoom, 2).repeat(zoom, 3)):
+        y, x = i // columns * (H * zoom + gap), i % columns * (W * zoom + gap)
+        pixels[y : y + H * zoom, x : x + W * zoom] = image.transpose(1, 2, 0)  # one channel: grey
+    return Image.fromarray(pixels)
+
+
+def beside(left: Image, right: Image, gap: int = 20) -> Image:
+    """Two equally large images, the first on the left."""
+    from PIL import Image
+
+    both = Image.new("RGB", (left.width + gap + right.width, left.height), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width + gap, 0))
+    return both
+
+
+def right_half(path: Path, gap: int = 20) -> Image:
+    """The second image of what `beside` made, from its file."""
+    from PIL import Image
+
+    both = Image.open(path)
+    return both.crop(((both.width + gap) // 2, 0, both.width, both.height))
+
+
+def save_gif(path: Path, frames: Sequence[Image], milliseconds: int = 100) -> None:
+    """Writes a film that begins anew at its end, after a second on the last frame."""
+    times = [milliseconds] * (len(frames) - 1) + [1000]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
