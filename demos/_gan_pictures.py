@@ -130,10 +130,11 @@ def curves(
     other = right.twinx()
     other.plot(epochs, coverage, "o-", color="tab:orange", markersize=3, label="coverage")
     other.axhline(floor_coverage, color="tab:orange", linestyle="--", linewidth=0.8)
-    other.set(ylim=(0, 1))
+    other.set(ylim=(0, 1), ylabel="coverage")
+    right.xaxis.get_major_locator().set_params(integer=True)
     other.legend(loc="lower right")
     for axes in (losses, judged, norms, right):
         axes.set(xlabel="epoch", xlim=(0, None))
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right")
+        axes.legend(loc="best" if axes is not right else "upper right")
     return figure

@@ -32,6 +32,7 @@ import pydl.nn as nn
 import pydl.nn.functional as F
 from pydl import Tensor, metrics, optim
 from pydl.data import DataLoader, Dataset, DatasetNotFound, DownloadError, Split
+from pydl.optim import lr_scheduler
 
 Array = NDArray[Any]
 
@@ -55,6 +56,7 @@ class Config:
     d_steps: int | None = None  # steps of the discriminator for one of the generator: 1, wgan-gp 5
     lr_g: float = 0.0002  # learning rate of the generator (Adam)
     lr_d: float = 0.0002  # learning rate of the discriminator (Adam)
+    decay: float = 0.0  # share of the run, at its end, in which both rates fall in a line to 0
     beta1: float = 0.5  # of Adam
     beta2: float = 0.999  # of Adam
     ema: float = 0.999  # images come from a running mean of the generator's weights; 0: from itself
@@ -295,11 +297,30 @@ class Run:
         self.loader = DataLoader(
             self.real, batch_size=config.batch_size, shuffle=True, drop_last=True, seed=config.seed
         )
+        self.schedules = [
+            lr_scheduler.LambdaLR(optimizer, self.rate)
+            for optimizer in (self.optimizer_g, self.optimizer_d) if config.decay
+        ]  # fmt: skip
         self.train_step = pydl.capture(train_step) if config.capture else train_step
         self.progress = Progress()
         self.measures = np.zeros((config.epochs * len(self.loader), len(MEASURES)), np.float32)
         path = Path(config.out) / "checkpoint.safetensors"
         self.checkpoint = Checkpoint(path, "dcgan", self.identity())
+
+    def step(self, images: Tensor, labels: Tensor) -> Array:
+        """Improves both networks, or the discriminator alone; returns the MEASURES."""
+        with_generator = (self.progress.steps + 1) % self.d_steps() == 0
+        measures = self.train_step(self, images, labels, with_generator).numpy()
+        for schedule in self.schedules:
+            schedule.step()
+        self.measures[self.progress.steps] = measures
+        self.progress.steps += 1
+        return measures
+
+    def rate(self, step: int) -> float:
+        """What both learning rates are multiplied by."""
+        steps = self.config.epochs * len(self.loader)
+        return min(1.0, (steps - step) / (self.config.decay * steps))
 
     def average(self) -> None:
         """Moves the mean generator towards the present one; at first fast, so that it forgets.
@@ -326,7 +347,8 @@ class Run:
         """What decides the weights: a run with other values must not use the checkpoint."""
         free = ("root", "epochs", "score_every", "capture", "threads", "out", "resume",
                 "checkpoint_seconds", "sample", "check", "pictures", "quiet")  # fmt: skip
-        return {k: v for k, v in asdict(self.config).items() if k not in free}
+        names = {k: v for k, v in asdict(self.config).items() if k not in free}
+        return {**names, "epochs": self.config.epochs} if self.config.decay else names
 
     def parts(self) -> dict[str, nn.Module | optim.Optimizer | Tensor]:
         """What of the run has tensors."""
@@ -344,13 +366,17 @@ class Run:
         """Writes the checkpoint."""
         self.checkpoint.save(self.parts(), {
             "loader": self.loader.state_dict(),
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
             "rng": pydl.get_rng_state(),
             "progress": asdict(self.progress),
         })  # fmt: skip
 
     def load(self) -> None:
         """Goes on where the checkpoint was written: from there on every bit is the same."""
-        notes, tensors = self.checkpoint.load(self.parts())
+        hints = {"epochs": "only a run without --decay can be prolonged"}
+        notes, tensors = self.checkpoint.load(self.parts(), hints)
+        for schedule, state in zip(self.schedules, notes["schedules"], strict=True):
+            schedule.load_state_dict(state)
         self.loader.load_state_dict(notes["loader"])
         pydl.set_rng_state(tuple(notes["rng"]))
         self.progress = Progress(**notes["progress"])
@@ -443,12 +469,8 @@ def train_epoch(run: Run, bar: Any, say: Callable[[str], None]) -> None:
     run.discriminator.train()
     before = saved = time.perf_counter()
     for images, labels in run.loader:
-        with_generator = (progress.steps + 1) % run.d_steps() == 0
-        measures = run.train_step(run, images, labels, with_generator).numpy()
-        if not np.isfinite(measures).all():
+        if not np.isfinite(run.step(images, labels)).all():
             raise UserError(what_broke(run))
-        run.measures[progress.steps] = measures
-        progress.steps += 1
         now = time.perf_counter()
         progress.training_seconds += now - before
         progress.seconds += now - before
@@ -473,16 +495,14 @@ def shown(run: Run) -> str:
 
 def what_broke(run: Run) -> str:
     """Goes back to the checkpoint, repeats the steps one op at a time, and names the one."""
-    step = run.progress.steps + 1
+    step = run.progress.steps
     run.load()
     run.generator.train()
     run.discriminator.train()
     try:
         with pydl.detect_anomaly():
             for images, labels in run.loader:
-                with_generator = (run.progress.steps + 1) % run.d_steps() == 0
-                train_step(run, images, labels, with_generator)
-                run.progress.steps += 1
+                run.step(images, labels)
                 if run.progress.steps == step:
                     break
     except pydl.AnomalyError as e:
@@ -600,6 +620,8 @@ def check_options(config: Config) -> None:
             raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
     if config.d_steps is not None and config.d_steps < 1:
         raise UserError("--d-steps must be at least 1")
+    if not 0 <= config.decay <= 1:
+        raise UserError("--decay must be in [0, 1]")
     if not 0 <= config.ema < 1:
         raise UserError("--ema must be in [0, 1)")
     if not 0 <= config.label_smoothing < 0.5:

@@ -169,7 +169,7 @@ def test_slerp_stays_on_the_sphere(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- stopping and going on
 
 
-@pytest.mark.parametrize("options", [[], ["--loss", "wgan-gp", "--conditional"]])
+@pytest.mark.parametrize("options", [["--decay", 0.5], ["--loss", "wgan-gp", "--conditional"]])
 def test_killed_and_resumed_gives_the_same_bits(
     images: Path, tmp_path: Path, options: list[object]
 ) -> None:
@@ -204,6 +204,9 @@ def test_a_run_can_be_prolonged_but_not_changed(images: Path, tmp_path: Path) ->
     code, _, stderr = demo(tmp_path / "parts", "--root", images, "--resume", "--loss", "hinge")
     assert code == 2
     assert "was made with loss=bce, this run has loss=hinge" in stderr
+    code, _, stderr = demo(tmp_path / "parts", "--root", images, "--resume", "--decay", 1)
+    assert code == 2
+    assert "only a run without --decay can be prolonged" in stderr
     options = ["--root", images, "--resume", "--epochs", 1]
     code, _, stderr = demo(tmp_path / "parts", *options)
     assert code == 2
@@ -263,6 +266,7 @@ def test_pictures_of_ones_own(tmp_path: Path) -> None:
         (["--size", 30], "invalid choice"),
         (["--epochs", 0], "--epochs must be at least 1"),
         (["--batch-size", 1], "--batch-size must be at least 2"),
+        (["--decay", 1.1], "--decay must be in [0, 1]"),
         (["--ema", 1], "--ema must be in [0, 1)"),
         (["--label-smoothing", 0.1, "--loss", "hinge"], "goes with --loss bce"),
         (["--d-steps", 0], "--d-steps must be at least 1"),
