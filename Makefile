@@ -1,4 +1,4 @@
-# `make mnist` runs the main demo, `make test` passes the tests; each makes its own .venv first.
+# `make mnist` and `make dcgan` run demos, `make test` passes the tests; each makes its own .venv first.
 # Options go through ARGS: make mnist ARGS="--epochs 3 --check"
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,6 +6,9 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc pydl -type f -not -na
 
 mnist: $(VENV)/demos.stamp
 	$(VENV)/bin/python demos/mnist_cnn.py $(ARGS)
+
+dcgan: $(VENV)/demos.stamp
+	$(VENV)/bin/python demos/dcgan.py $(ARGS)
 
 test: $(VENV)/test.stamp
 	$(VENV)/bin/pytest $(ARGS)
@@ -19,4 +22,4 @@ $(VENV)/%.stamp: $(SOURCES)
 clean:
 	rm -rf build dist $(VENV)
 
-.PHONY: mnist test clean
+.PHONY: mnist dcgan test clean

@@ -261,7 +261,7 @@ def train(config: Config, data: Dataset) -> tuple[nn.Module, float]:
         transform=Compose(RandomCrop(32, padding=3), RandomHorizontalFlip()) if colour
         else RandomCrop(28, padding=1),
     )  # fmt: skip
-    optimizer = optim.Adam(model.parameters(), betas=(0.8, 0.95))
+    optimizer = optim.Adam(model.parameters(), betas=(0.9, 0.99) if colour else (0.8, 0.95))
     cycle = lr_scheduler.OneCycleLR(optimizer, 0.01, config.epochs * len(loader))
     step = pydl.capture(train_step)
     bar = tqdm(total=config.epochs * len(data.train), unit=" images", unit_scale=True,

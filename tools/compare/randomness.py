@@ -243,7 +243,9 @@ def check_utils(d: Draw, name: str, device: str) -> tuple[str, list[Difference]]
     ]
     args: tuple[Any, ...] = (values, gradients)
     kwargs: dict[str, Any] = {}
-    if bare == "clip_grad_norm_":
+    if bare == "get_total_norm":
+        kwargs = d.options(0.6, norm_type=[2.0, 1.0, 3, float("inf")], error_if_nonfinite=[True])
+    elif bare == "clip_grad_norm_":
         args = (*args, d.pick(0.1, 1.0, 100.0, 0))
         kwargs = d.options(0.6, norm_type=[2.0, 1.0, 3, float("inf")], error_if_nonfinite=[True])
     elif bare == "clip_grad_value_":
@@ -255,5 +257,8 @@ def check_utils(d: Draw, name: str, device: str) -> tuple[str, list[Difference]]
     return verdict(Judge(name, call, None), use(THEIRS, bare, call), use(OURS, bare, call))
 
 
-UTILS = ("clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters")
+UTILS = (
+    *("clip_grad_norm_", "clip_grad_value_", "get_total_norm"),
+    *("parameters_to_vector", "vector_to_parameters"),
+)
 add(check_utils, *("nn.utils." + n for n in UTILS), most=24)
