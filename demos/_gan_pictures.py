@@ -11,6 +11,8 @@ from _pictures import beside, canvas, right_half, save_gif, sheet
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pydl.data import Split
+
 if TYPE_CHECKING:
     from dcgan import Run
 
@@ -32,7 +34,7 @@ def draw(run: Run, floor_fd: float, floor_coverage: float) -> None:
     labels = np.arange(SHOWN) // 10 % len(run.data.classes)
     z = run.noise(SHOWN, seed=2)
     fake = sheet(run.images(z, labels), 10, zoom)
-    real = sheet(run.real.images[:SHOWN], 10, zoom)
+    real = sheet(some(run.real, config.conditional), 10, zoom)
     beside(real, fake).save(out / "samples" / f"epoch_{epoch:03d}.png")
     grids = sorted((out / "samples").glob("epoch_*.png"))
     save_gif(out / "training.gif", [right_half(path) for path in grids if number(path) <= epoch])
@@ -51,6 +53,13 @@ def draw(run: Run, floor_fd: float, floor_coverage: float) -> None:
     near, _ = run.neighbours(fakes, 5)  # a generated image, and beside it real ones
     rows = np.concatenate([fakes[:, None], near], 1).reshape(-1, *fakes.shape[1:])
     sheet(rows, 6, zoom).save(out / "neighbours.png")
+
+
+def some(real: Split, by_class: bool) -> Array:
+    """Images from all over a data set, which may be in the order of its classes."""
+    order = np.argsort(real.labels, kind="stable") if by_class else np.arange(len(real))
+    images: Array = real.images[order[np.linspace(0, len(real) - 1, SHOWN).astype(int)]]
+    return images
 
 
 def number(path: Path) -> int:

@@ -127,3 +127,16 @@ def test_repr(layer, text):
 def test_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(("channels", "size"), [((3, 5), 6), ((64, 32), 4), ((32, 1), 14)])
+def test_transposed_four_by_four_makes_no_checkerboard(device, channels, size):
+    """Stride 2: each output pixel inside gets exactly 2x2 taps, so flat stays flat."""
+    taps = np.ones((*channels, 4, 4), np.float32)
+    x = pydl.ones(2, channels[0], size, size, device=device)
+    y = F.conv_transpose2d(x, pydl.tensor(taps, device=device), stride=2, padding=1).numpy()
+    assert y.shape == (2, channels[1], 2 * size, 2 * size)
+    inside = y[:, :, 1:-1, 1:-1]
+    np.testing.assert_array_equal(inside, 4.0 * channels[0])
+    np.testing.assert_array_equal(y[:, :, 0, 1:-1], 2.0 * channels[0])
+    np.testing.assert_array_equal(y[:, :, 0, 0], channels[0])
