@@ -206,7 +206,7 @@ class Scorer:
         self.classifier = load_classifier(data.name) if data.name in CLASSIFIERS else None
         self.samples = min(SAMPLES, len(data.train))
         self.class_counts = np.bincount(data.train.labels, minlength=len(data.classes))
-        # NOTE: not each sixth: MNIST's two groups of writers take turns in its training images.
+        # NOTE: not each sixth: even and odd images of MNIST differ (two groups of writers: FD 39).
         picked = np.random.Philox(key=np.zeros(2, np.uint64)).random_raw(len(data.train)).argsort()
         self.reference, _ = self.features(resized(data.train.images[picked[: self.samples]], size))
         self.floor = self(resized(data.test.images[: self.samples], size))
