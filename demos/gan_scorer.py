@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from _command_line import UserError, parse, require, run_main
-from mnist_cnn import Fast, train_step
+from mnist_cnn import Fast, normalised, train_step
 from numpy.typing import NDArray
 
 import pydl
@@ -76,22 +76,11 @@ CLASSIFIERS: dict[str, Callable[[], Fast | Colour]] = {
     "fashion_mnist": Fast,
     "cifar10": Colour,
 }
-PIXELS = {  # mean and deviation over the training images
-    "mnist": (0.1307, 0.3081),
-    "fashion_mnist": (0.2860, 0.3530),
-    "cifar10": (0.4734, 0.2516),
-}
 WEIGHTS = {  # SHA-256 of the files in demos/scorers/
     "mnist": "6f77d1386e9d9823540e4ddb7bbf77c6a7707c573183a065b855ec9f1dd1da6f",
     "fashion_mnist": "e415d7cb3ade0d5ac8535e3f910a31a5838ff5a06a7ff6265086b84d5095e5eb",
     "cifar10": "a8c933e69423276bd5a2687fd95396519cbfd0a4e6a802a6a91f65e16a9ff2be",
 }
-
-
-def normalised(images: Tensor, name: str) -> Tensor:
-    """uint8 pixels to float32 with mean 0 and deviation 1 over the data set."""
-    mean, deviation = PIXELS[name]
-    return images.float() * (1 / (255 * deviation)) - mean / deviation
 
 
 def load_classifier(name: str) -> Fast | Colour:
@@ -201,7 +190,7 @@ class Scorer:
     """
 
     def __init__(self, data: Dataset, size: int) -> None:
-        self.name, self.size = data.name, size
+        self.name = data.name
         self.native_size = data.train.images.shape[-1]
         self.classifier = load_classifier(data.name) if data.name in CLASSIFIERS else None
         self.samples = min(SAMPLES, len(data.train))

@@ -63,7 +63,10 @@ class Config:
 
 
 LEARNING_RATES = {"adadelta": 1.0, "adam": 0.003, "sgd": 0.1}
-PIXELS = {"mnist": (0.1307, 0.3081), "fashion_mnist": (0.2860, 0.3530), "digits": (0.2243, 0.3493)}
+PIXELS = {  # mean and deviation over the training images; cifar10 is gan_scorer.py's
+    **{"mnist": (0.1307, 0.3081), "fashion_mnist": (0.2860, 0.3530)},
+    **{"digits": (0.2243, 0.3493), "cifar10": (0.4734, 0.2516)},
+}
 # Test accuracy in percent that --check demands of runs of at least 1, 3 and 12 epochs.
 TARGETS = {
     ("mnist", "cnn"): (97.5, 98.9, 99.2),
