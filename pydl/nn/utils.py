@@ -49,7 +49,7 @@ def clip_grad_norm_(
     params = _with_grad(listed)
     if not params:
         return zeros((), device=listed[0].device if listed else "cpu")
-    total = get_total_norm([g for _, g in params], norm_type, error_if_nonfinite)
+    total = _total("clip_grad_norm_", [g for _, g in params], norm_type, error_if_nonfinite)
     with no_grad():
         scale = clip(max_norm / (total + 1e-6), max=1.0)
         for p, g in params:
@@ -79,11 +79,7 @@ def get_total_norm(
     listed = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not listed:
         return zeros(())
-    with no_grad():
-        total = _norm(concat([_norm(t, norm_type).reshape(1) for t in listed]), norm_type)
-    if error_if_nonfinite and not math.isfinite(total.item()):
-        raise ValueError(f"get_total_norm: the norm of the gradients is {total.item()}")
-    return total
+    return _total("get_total_norm", listed, norm_type, error_if_nonfinite)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -141,6 +137,14 @@ def _with_grad(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tens
     """Each parameter that has a gradient, with it."""
     params = [parameters] if isinstance(parameters, Tensor) else parameters
     return [(p, p.grad) for p in params if p.grad is not None]
+
+
+def _total(name: str, tensors: list[Tensor], p: float, error_if_nonfinite: bool) -> Tensor:
+    with no_grad():
+        total = _norm(concat([_norm(t, p).reshape(1) for t in tensors]), p)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise ValueError(f"{name}: the norm of the gradients is {total.item()}")
+    return total
 
 
 def _norm(x: Tensor, p: float) -> Tensor:
