@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -28,7 +28,12 @@ class UserError(Exception):
     """Something that the user can put right: one message, no traceback, exit code 2."""
 
 
-def parse(config: type[C], description: str, arguments: Sequence[str] | None = None) -> C:
+def parse(
+    config: type[C],
+    description: str,
+    arguments: Sequence[str] | None = None,
+    presets: Callable[[C], Mapping[str, object]] | None = None,
+) -> C:
     """Reads a command line into a dataclass: each field is an option, its comment the help.
 
     Args:
@@ -36,16 +41,17 @@ def parse(config: type[C], description: str, arguments: Sequence[str] | None = N
             one of all that or None, or a Literal, and have a comment on their line.
         description: What the program does.
         arguments: Those of the process unless given.
+        presets: From what was given, to other defaults for what was not.
     """
-    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(config), re.M))
+    sources = [inspect.getsource(c) for c in config.__mro__[:-1]]
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", "\n".join(sources), re.M))
     types = get_type_hints(config)
     parser = argparse.ArgumentParser(description=description)
     for f in fields(config):  # type: ignore[arg-type]
         flag, kind, text = f.name.replace("_", "-"), types[f.name], comments[f.name]
         if kind is bool:
-            no, action = ("no-", "store_false") if f.default else ("", "store_true")
-            text = f"do not {text}" if f.default else text
-            parser.add_argument(f"--{no}{flag}", dest=f.name, action=action, help=text)
+            both = argparse.BooleanOptionalAction
+            parser.add_argument(f"--{flag}", action=both, default=f.default, help=text)
             continue
         text += "" if f.default is None else f" (default: {f.default})"
         if get_origin(kind) is Literal:
@@ -63,6 +69,8 @@ def parse(config: type[C], description: str, arguments: Sequence[str] | None = N
             f"--{flag}", nargs=len(several), action=several_values(several), default=f.default,
             help=text,
         )  # fmt: skip
+    if presets is not None:
+        parser.set_defaults(**presets(config(**vars(parser.parse_known_args(arguments)[0]))))
     return config(**vars(parser.parse_args(arguments)))
 
 

@@ -56,6 +56,44 @@ def learning_curves(losses: Array, learned: Array, tests: Array) -> Figure:
     return figure
 
 
+def returns(
+    episodes: Array, evaluations: Array, metrics: Mapping[str, Array], title: str
+) -> Figure:
+    """What an agent gained while it learned, and how its loss and values went.
+
+    Args:
+        episodes: (n, 3): the step at its end, the return and the length of each.
+        evaluations: (m, 3): the step, the mean and the least return of greedy episodes.
+        metrics: by name, one number each for a step; "step" gives the steps.
+        title: of the picture.
+    """
+    figure = canvas(10, 4)
+    left, right = figure.subplots(1, 2)
+    if len(episodes):
+        steps, totals = episodes[:, 0], episodes[:, 1]
+        width = min(len(totals), max(1, len(totals) // 50))
+        smooth = np.convolve(totals, np.ones(width) / width, mode="valid")
+        left.plot(steps, totals, ".", color="tab:blue", alpha=0.2, markersize=2)
+        left.plot(steps[width - 1 :], smooth, color="tab:blue", label="while training")
+    if len(evaluations):
+        left.plot(evaluations[:, 0], evaluations[:, 1], "o-", color="tab:orange", markersize=3,
+                  label="greedy")  # fmt: skip
+    left.set(title=title, xlabel="environment steps", ylabel="return of an episode")
+    twin = right.twinx()
+    for axes, name, color in (
+        (right, "losses/td_loss", "tab:red"), (twin, "losses/max_q", "tab:green")
+    ):  # fmt: skip
+        if name in metrics:
+            axes.plot(metrics["step"], metrics[name], color=color, label=name)
+        axes.set_ylabel(name, color=color)
+    right.set(title="Loss, and the largest value of a batch", xlabel="environment steps")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    if len(episodes) or len(evaluations):
+        left.legend()
+    return figure
+
+
 def filters(name: str, images: Array) -> Figure:
     """Weights (n, H, W) of a first layer, as images: red positive, blue negative."""
     figure = canvas(7, 3.6)

@@ -697,6 +697,52 @@ def randperm(out: Array, state: Array) -> None: ...
 def dropout(x: Array, state: Array, y: Array, mask: Array, p: float) -> None: ...
 def dropout_backward(gy: Array, mask: Array, gx: Array, p: float) -> None: ...
 
+# experience replay (csrc/core/args/replay.h): frames (N, T, ...), actions, rewards and flags (N, T),
+# cursor (N,), tree float32 (2 L,) or None; index is e * T + place
+def replay_add(
+    frames: Array,
+    actions: Array,
+    rewards: Array,
+    flags: Array,
+    cursor: Array,
+    tree: Array | None,
+    observation: Array,
+    action: Array,
+    reward: Array,
+    terminated: Array,
+    truncated: Array,
+    last: Array,
+    valid: Array,
+    stack: int,
+    n_step: int,
+) -> None:
+    """Appends a step of each environment where `valid` is True."""
+
+def replay_draw(
+    actions: Array,
+    rewards: Array,
+    flags: Array,
+    cursor: Array,
+    tree: Array | None,
+    state: Array,
+    index: Array,
+    next: Array,
+    action: Array,
+    reward: Array,
+    discount: Array,
+    priority: Array,
+    stack: int,
+    n_step: int,
+    gamma: float,
+) -> None:
+    """Draws rows: alike likely, or by the priorities of the tree; places are -1 where none can be."""
+
+def replay_stack(frames: Array, index: Array, out: Array, stack: int) -> None:
+    """The `stack` frames up to each place, oldest first."""
+
+def replay_priorities(tree: Array, index: Array, priority: Array, places: int) -> None:
+    """New priorities of rows that can be drawn, where they are positive and finite."""
+
 # optimizers, in place on params and states; lr float32 (1,), step int64 (1,)
 def sgd(
     params: Sequence[Array],

@@ -23,6 +23,7 @@ void bind_recurrent(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_index(py::module_& m);
 void bind_random(py::module_& m);
+void bind_replay(py::module_& m);
 void bind_optim(py::module_& m);
 
 }  // namespace pydl

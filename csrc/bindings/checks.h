@@ -185,7 +185,7 @@ class Call {
   [[noreturn]] void different_shapes(const char* name, const Array& x, const char* other,
                                      const Array& y) const;
 
-  static constexpr int kMaxOperands = 10;
+  static constexpr int kMaxOperands = 14;
 
   const char* op_;
   int count_ = 0;

@@ -107,5 +107,6 @@ PYBIND11_MODULE(_native, m) {
   bind_loss(m);
   bind_index(m);
   bind_random(m);
+  bind_replay(m);
   bind_optim(m);
 }

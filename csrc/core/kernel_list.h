@@ -53,6 +53,10 @@
   X(gather, TakeArgs) \
   X(put, PutArgs) \
   X(scatter, PutArgs) \
+  X(replay_add, ReplayAddArgs) \
+  X(replay_draw, ReplayDrawArgs) \
+  X(replay_stack, ReplayStackArgs) \
+  X(replay_priorities, ReplayPrioritiesArgs) \
   X(random, RandomArgs) \
   X(dropout, DropoutArgs) \
   X(dropout_backward, DropoutBackwardArgs) \

@@ -18,6 +18,7 @@ from .pool import *
 from .random import *
 from .recurrent import *
 from .reduce import *
+from .replay import *
 from .resize import *
 from .scan import *
 from .sort import *

@@ -1,0 +1,557 @@
+"""What dqn.py and pqn.py share: options, networks, environments, evaluation, checkpoint, pictures.
+
+Not the algorithms: those are read in the two programs from top to bottom.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from _checkpoint import Checkpoint, Parts
+from _command_line import UserError, require
+from numpy.typing import NDArray
+
+import pydl
+import pydl.nn as nn
+from pydl import Tensor, rl
+
+Array = NDArray[Any]
+R = TypeVar("R", bound="Training")
+TRAINING, SELECTION, TEST, SHOW = range(4)  # what an environment's episodes, and so seeds, are for
+EVERY_EPISODE = 10_000  # no episode is longer, where the environment itself has no limit
+
+
+@dataclass
+class Options:
+    """The options of both programs; the comment of each is its --help."""
+
+    env: str = "CartPole-v1"  # environment, by its Gymnasium name
+    steps: int = 50_000  # environment steps, in all environments together
+    num_envs: int = 1  # environments side by side
+    hidden: tuple[int, int] = (128, 128)  # widths of the two layers, for vector observations
+    layernorm: bool = False  # normalise what each hidden layer makes (Ba et al., 2016)
+    gamma: float = 0.99  # discount
+    lr: float = 1e-3  # learning rate at the beginning
+    lr_end: float = 1.0  # share of it at the end; in between along a line
+    batch_size: int = 64  # transitions in an update
+    eps_start: float = 1.0  # share of random actions at the beginning
+    eps_end: float = 0.05  # and at the end of --eps-share
+    eps_share: float = 0.2  # share of the run in which it falls
+    max_norm: float = 10.0  # gradients are scaled down to this norm; 0: they are not
+    reward_scale: float = 1.0  # learn from rewards times this number
+    frame: int = 84  # height and width of Atari's pictures
+    sticky: float = 0.25  # probability that Atari repeats the last action
+    eval_every: int = 5_000  # environment steps between evaluations
+    eval_episodes: int = 20  # greedy episodes in each, always the same ones
+    solved: float = float("inf")  # stop after two evaluations on end with such a mean
+    test_episodes: int = 100  # greedy episodes of the best network, at the end
+    log_every: int = 1_000  # environment steps between lines of metrics
+    seed: int = 0  # decides everything: the same seed gives the same bits
+    capture: bool = True  # record acting and learning, to replay each as one native call
+    threads: int = 0  # 0: all usable ones; the result does not depend on it
+    out: str = ""  # folder for everything; unless given, runs/ and the environment's name
+    resume: bool = False  # go on with the checkpoint in --out, if there is one
+    checkpoint_seconds: float = 30.0  # time between checkpoints
+    play: str | None = None  # evaluate and show this saved agent, and train nothing
+    check: bool = False  # exit with 1 if the score is below what it should be
+    pictures: bool = True  # draw the learning curve, and an episode as GIF
+    quiet: bool = False  # print the last line only
+
+
+# Mean return of the greedy test episodes that --check demands of a preset's run.
+TARGETS = {
+    "CartPole-v1": 475.0,
+    "Acrobot-v1": -85.0,
+    "MountainCar-v0": -115.0,
+    "LunarLander-v3": 200.0,
+    "MinAtar/Breakout-v1": 15.0,
+}
+
+
+# ---- networks: observations (N, ...) to (N, actions), or (N, actions, atoms)
+
+
+class QNetwork(nn.Module):
+    """The value of each action, or a distribution of it; three bodies for three kinds of images.
+
+    Source: Mnih et al., "Human-level control through deep reinforcement learning" (2015) for
+    Atari; Young and Tian, "MinAtar" (2019); Wang et al., "Dueling network architectures" (2016).
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], actions: int, hidden: tuple[int, int], layernorm: bool,
+        dueling: bool = False, atoms: int = 1,
+    ) -> None:  # fmt: skip
+        def normed(*sizes: int) -> list[nn.Module]:
+            return [nn.LayerNorm(sizes if len(sizes) > 1 else sizes[0])] if layernorm else []
+
+        def conv(i: int, o: int, k: int, stride: int, side: int) -> tuple[list[nn.Module], int]:
+            side = (side - k) // stride + 1
+            return [nn.Conv2d(i, o, k, stride), *normed(o, side, side), nn.ReLU()], side
+
+        self.channels_last = len(shape) == 3 and shape[2] < shape[0]  # MinAtar: (H, W, C)
+        layers: list[nn.Module] = []
+        features = shape[0]
+        if len(shape) == 3:
+            channels, side = (shape[2] if self.channels_last else shape[0]), shape[1]
+            kernels = [(16, 3, 1)] if self.channels_last else [(16, 4, 2), (32, 4, 2), (32, 3, 1)]
+            if side >= 84:
+                kernels = [(32, 8, 4), (64, 4, 2), (64, 3, 1)]
+            for out, k, stride in kernels:
+                more, side = conv(channels, out, k, stride, side)
+                layers, channels = layers + more, out
+            layers.append(nn.Flatten())
+            features = channels * side * side
+            widths = [512] if shape[1] >= 84 else [256] if not self.channels_last else [128]
+        else:
+            widths = list(hidden)
+        for width in widths:
+            layers += [nn.Linear(features, width), *normed(width), nn.ReLU()]
+            features = width
+        self.body = nn.Sequential(*layers)
+        self.actions, self.atoms = actions, atoms
+        self.advantage = nn.Linear(features, actions * atoms)
+        self.value = nn.Linear(features, atoms) if dueling else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Observations as they come from the environment, (N, ...)."""
+        if x.dtype is pydl.uint8:
+            x = x.float() * (1 / 255)
+        elif x.dtype is not pydl.float32:
+            x = x.float()
+        if self.channels_last:
+            x = x.permute(0, 3, 1, 2)
+        h = self.body(x)
+        y = self.advantage(h)
+        if self.atoms > 1:
+            y = y.reshape(-1, self.actions, self.atoms)
+        if self.value is not None:
+            v = self.value(h)
+            v = v.reshape(-1, 1, self.atoms) if self.atoms > 1 else v
+            y = v + y - y.mean(1, keepdim=True)
+        return cast(Tensor, y)
+
+
+# ---- a run, as far as it does not depend on the algorithm
+
+
+@dataclass
+class Progress:
+    """How far a run has come, apart from tensors: what a checkpoint keeps as JSON."""
+
+    steps: int = 0  # environment steps
+    updates: int = 0
+    episodes: list[tuple[int, float, int]] = field(default_factory=list)  # step, return, length
+    evaluations: list[tuple[int, float, float]] = field(default_factory=list)  # step, mean, least
+    metrics: list[dict[str, float]] = field(default_factory=list)  # the lines of metrics.jsonl
+    best: tuple[int, float] = (0, -float("inf"))  # step and mean of the best evaluation
+    solved: bool = False
+    environment: float = 0.0  # seconds
+    acting: float = 0.0
+    learning: float = 0.0
+    evaluating: float = 0.0
+    seconds: float = 0.0  # of all that, and of what lies in between
+
+
+class Training:
+    """A run: environments, the network that learns, the best one so far, and where it stands."""
+
+    program = ""
+    net: nn.Module
+    best: nn.Module
+
+    def __init__(self, config: Options) -> None:
+        self.config = config
+        pydl.manual_seed(config.seed)
+        self.envs = environments(config, TRAINING, config.num_envs)
+        self.progress = Progress()
+        self.out = Path(config.out)
+        self.checkpoint = Checkpoint(
+            self.out / "checkpoint.safetensors", self.program, self.identity()
+        )
+        self.loss = self.q_mean = self.q_max = 0.0  # of the last update that was looked at
+        self.began = self.saved = self.shown = time.perf_counter()
+        self._board: Any = None
+
+    # ---- what the algorithms say
+
+    def values(self, net: nn.Module, x: Tensor) -> Tensor:
+        """The value of each action, (N, actions)."""
+        return cast(Tensor, net(x))
+
+    def parts(self) -> Parts:
+        """What of the run has tensors."""
+        return {"net": self.net, "best": self.best}
+
+    # ---- acting
+
+    def captured(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, as one native call where that is wished."""
+        return pydl.capture(function) if self.config.capture else function
+
+    def explorer(self) -> Callable[[Array, Array], Any]:
+        """Observations and the share of random actions to actions and the values of the best."""
+        actions = self.envs.actions
+
+        def act(observation: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+            with pydl.no_grad():
+                q = self.values(self.net, observation)
+                N = len(observation)
+                chance = pydl.randint(0, actions, (N,))
+                return pydl.where(pydl.rand(N) < eps, chance, q.argmax(1)), q.amax(1)
+
+        return self.captured(act)
+
+    def greedy(self, net: nn.Module) -> Callable[[Array], Array]:
+        """The policy of a network: observations (N, ...) to actions (N,)."""
+
+        def best_action(observation: Tensor) -> Tensor:
+            with pydl.no_grad():
+                return self.values(net, observation).argmax(1)
+
+        act = self.captured(best_action)
+        return lambda observation: act(observation).numpy()
+
+    def epsilon(self) -> float:
+        """The share of random actions now."""
+        c = self.config
+        return rl.linear_schedule(
+            c.eps_start, c.eps_end, c.eps_share * c.steps, self.progress.steps
+        )
+
+    def learning_rate(self) -> float:
+        """The learning rate now."""
+        c = self.config
+        return rl.linear_schedule(c.lr, c.lr * c.lr_end, c.steps, self.progress.steps)
+
+    # ---- what happens now and then
+
+    def evaluate(self, net: nn.Module, purpose: int, episodes: int) -> Array:
+        """Returns of greedy episodes, whose seeds depend on the purpose alone."""
+        return returns(self.config, self.greedy(net), purpose, episodes)
+
+    def look(self, bar: Any, say: Callable[[str], None], before: int) -> None:
+        """Evaluates, notes metrics, saves and shows, as far as it is time; `before`: the steps so
+        far when this was called last."""
+        config, progress = self.config, self.progress
+        passed = progress.steps >= config.steps
+        if progress.steps // config.eval_every > before // config.eval_every or passed:
+            self._select(say)
+        if progress.steps // config.log_every > before // config.log_every:
+            self._note()
+        now = time.perf_counter()
+        if now - self.saved > config.checkpoint_seconds:
+            self.save()
+        if now - self.shown > (0.2 if sys.stderr.isatty() else 10):
+            self.shown = now
+            self._show(bar)
+
+    def _select(self, say: Callable[[str], None]) -> None:
+        """Evaluates, and keeps the network if it is the best so far."""
+        config, progress = self.config, self.progress
+        began = time.perf_counter()
+        scores = self.evaluate(self.net, SELECTION, config.eval_episodes)
+        mean, least = float(scores.mean()), float(scores.min())
+        progress.evaluations.append((progress.steps, mean, least))
+        if mean >= progress.best[1]:
+            progress.best = (progress.steps, mean)
+            self.best.load_state_dict(self.net.state_dict())
+            self.save_agent()
+        last = [score for _, score, _ in progress.evaluations[-2:]]
+        progress.solved = len(last) == 2 and min(last) >= config.solved
+        progress.evaluating += time.perf_counter() - began
+        recent = [total for _, total, _ in progress.episodes[-20:]]
+        say(
+            f"step {progress.steps:,}   training: return {np.mean(recent or [np.nan]):.1f}, "
+            f"loss {self.loss:.3g}, max Q {self.q_max:.4g}   "
+            f"greedy: {mean:.1f}, least {least:.1f}"
+        )
+
+    def _note(self) -> None:
+        """A line of metrics.jsonl, and of TensorBoard where it is installed."""
+        progress = self.progress
+        recent = progress.episodes[-20:]
+        line: dict[str, float] = {
+            "step": progress.steps,
+            "charts/episodic_return": float(np.mean([e[1] for e in recent] or [0.0])),
+            "charts/episodic_length": float(np.mean([e[2] for e in recent] or [0])),
+            "charts/epsilon": self.epsilon(),
+            "charts/SPS": progress.steps / max(self.elapsed(), 1e-9),
+            "losses/td_loss": self.loss,
+            "losses/q_values": self.q_mean,
+            "losses/max_q": self.q_max,
+        }
+        progress.metrics.append(line)
+        if self._board is not None:
+            self._board(line)
+
+    def _show(self, bar: Any) -> None:
+        progress = self.progress
+        line = progress.metrics[-1] if progress.metrics else {}
+        parts = (progress.environment, progress.acting, progress.learning)
+        shares = " ".join(f"{100 * part / max(sum(parts), 1e-9):.0f}" for part in parts)
+        bar.set_postfix_str(
+            f"return {line.get('charts/episodic_return', 0):.1f}, "
+            f"length {line.get('charts/episodic_length', 0):.0f}, eps {self.epsilon():.2f}, "
+            f"loss {self.loss:.3g}, max Q {self.q_max:.4g}, env/act/learn {shares} %",
+            refresh=False,
+        )
+        bar.update(progress.steps - bar.n)
+
+    def elapsed(self) -> float:
+        """Seconds of the run so far, also of those before it was resumed."""
+        return self.progress.seconds + time.perf_counter() - self.began
+
+    # ---- keeping
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the bits of the run: with other values its checkpoint must not be used."""
+        others = {"threads", "out", "resume", "checkpoint_seconds", "play", "check", "pictures"}
+        others |= {"quiet", "capture", "test_episodes"}
+        return {k: v for k, v in json.loads(json.dumps(asdict(self.config))).items()
+                if k not in others}  # fmt: skip
+
+    def save(self) -> None:
+        """Writes the checkpoint and the metrics."""
+        self.progress.seconds, self.began = self.elapsed(), time.perf_counter()
+        self.checkpoint.save(self.parts(), {
+            "rng": pydl.get_rng_state(),
+            "environments": self.envs.state_dict(),
+            "progress": asdict(self.progress),
+        })  # fmt: skip
+        self.write_metrics()
+        self.saved = time.perf_counter()
+
+    def load(self) -> None:
+        """Goes on where the checkpoint was written: from there on every bit is the same."""
+        notes, loose = self.checkpoint.load(self.parts())
+        self.restore(loose)
+        pydl.set_rng_state(tuple(notes["rng"]))
+        self.envs.load_state_dict(notes["environments"])
+        self.progress = Progress(**notes["progress"])
+        self.progress.best = (self.progress.best[0], self.progress.best[1])
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Takes up what is neither network nor optimizer."""
+
+    def write_metrics(self) -> None:
+        """Writes metrics.jsonl anew."""
+        text = "".join(json.dumps(line) + "\n" for line in self.progress.metrics)
+        with pydl.io.atomic_write(self.out / "metrics.jsonl") as file:
+            file.write(text.encode())
+
+    def open_board(self) -> None:
+        """Writes for TensorBoard too, where it is installed."""
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError:
+            return
+        writer = EventFileWriter(str(self.out))
+
+        def write(line: dict[str, float]) -> None:
+            values = [Summary.Value(tag=k, simple_value=v) for k, v in line.items() if k != "step"]
+            writer.add_event(
+                Event(wall_time=time.time(), step=int(line["step"]), summary=Summary(value=values))
+            )
+
+        self._board = write
+
+    def save_agent(self) -> None:
+        """Writes the best network, from which --play finds everything."""
+        about = json.dumps({"program": self.program, "config": asdict(self.config)})
+        pydl.save(self.best.state_dict(), self.out / "agent.safetensors", {"pydl_agent": about})
+
+
+def environments(config: Options, purpose: int, n: int, limit: int | None = None,
+                 **options: Any) -> rl.Environments:  # fmt: skip
+    """Environments whose episodes are those of a purpose."""
+    if config.env.startswith("ALE/"):
+        options.pop("render_mode", None)
+        options |= {"img_height": config.frame, "img_width": config.frame}
+        options["repeat_action_probability"] = config.sticky
+        options["reward_clipping"] = purpose == TRAINING
+    elif config.env.startswith("MinAtar/"):
+        options |= {"use_minimal_action_set": False, "max_episode_steps": EVERY_EPISODE}
+    try:
+        return rl.make(config.env, n, (config.seed, purpose), limit, **options)
+    except ValueError as e:
+        raise UserError(str(e)) from None
+
+
+def returns(
+    config: Options, policy: Callable[[Array], Array], purpose: int, episodes: int
+) -> Array:
+    """Returns of episodes, in their order."""
+    side_by_side = min(episodes, 8 if config.env.startswith("ALE/") else 100)
+    limit = -(-episodes // side_by_side)
+    with environments(config, purpose, side_by_side, limit) as envs:
+        return np.array([episode.total for episode in rl.evaluate(policy, envs)])
+
+
+# ---- the command
+
+
+def run_training(
+    run: R, train: Callable[[R, Any, Callable[[str], None]], None], began: float
+) -> int:
+    """Trains, tests, draws and reports; returns the exit code."""
+    from tqdm import tqdm
+
+    config, progress = run.config, run.progress
+
+    def say(line: str) -> None:
+        if not config.quiet:
+            tqdm.write(line)
+            sys.stdout.flush()
+
+    run.out.mkdir(parents=True, exist_ok=True)
+    size = sum(p.numel() for p in run.net.parameters())
+    seen = f"{run.envs.observation.dtype} {run.envs.observation.shape[1:]}"
+    say(f"{config.env}: {run.envs.num_envs} side by side, {run.envs.actions} actions, sees {seen}")
+    say(
+        f"{run.program} with {size:,} weights on {pydl._native.isa()}, {pydl.num_threads()} threads"
+    )
+    if config.resume and run.checkpoint.exists():
+        run.load()
+        progress = run.progress
+        say(f"going on after step {progress.steps:,}, as {run.checkpoint.path} says")
+    elif config.resume:
+        say(f"{run.checkpoint.path} does not exist: beginning anew")
+    run.open_board()
+    setup = time.perf_counter() - began
+    run.began = run.saved = time.perf_counter()
+    slow = 0.2 if sys.stderr.isatty() else 10.0  # seconds between updates; spares log files
+    with tqdm(total=config.steps, initial=progress.steps, unit=" steps", unit_scale=True,
+              mininterval=slow, disable=config.quiet) as bar:  # fmt: skip
+        train(run, bar, say)
+    run.save()
+    scores = run.evaluate(run.best, TEST, config.test_episodes)
+    say(f"the network of step {progress.best[0]:,}: {describe(scores)}")
+    if config.pictures:
+        say(f"{run.out}: {', '.join(draw(run))}")
+    return report(run, scores, setup)
+
+
+def describe(scores: Array) -> str:
+    """Scores in words."""
+    return (
+        f"{len(scores)} unseen greedy episodes: mean {scores.mean():.2f}, deviation "
+        f"{scores.std():.2f}, least {scores.min():.1f}, most {scores.max():.1f}"
+    )
+
+
+def draw(run: Training) -> list[str]:
+    """The learning curve, and an episode; returns the names of the files."""
+    import _pictures as pictures
+
+    progress = run.progress
+    figure = pictures.returns(
+        np.array(progress.episodes).reshape(-1, 3), np.array(progress.evaluations).reshape(-1, 3),
+        {k: np.array([line[k] for line in progress.metrics])
+         for k in ("step", "losses/td_loss", "losses/max_q") if progress.metrics},
+        run.config.env,
+    )  # fmt: skip
+    figure.savefig(run.out / "learning_curve.png")
+    files = show(run.config, run.greedy(run.best), run.out / "episode.gif")
+    return ["learning_curve.png", *[f.name for f in files]]
+
+
+def show(config: Options, policy: Callable[[Array], Array], path: Path) -> list[Path]:
+    """Writes a greedy episode as a film."""
+    fps = {"MinAtar": 15, "ALE": 15}.get(config.env.partition("/")[0], 50)
+    with environments(config, SHOW, 1, 1, render_mode="rgb_array") as envs:
+        frames, _ = rl.record(policy, envs)
+    return rl.save_animation(path, frames, fps)
+
+
+def report(run: Training, scores: Array, setup: float) -> int:
+    """Prints the line for programs; returns the exit code."""
+    config, progress = run.config, run.progress
+    target = TARGETS.get(config.env)
+    failed = config.check and target is not None and scores.mean() < target
+    if failed:
+        print(f"{run.program}: {scores.mean():.1f} is below {target}", file=sys.stderr)
+    weights = hashlib.sha256()
+    for name, t in run.net.state_dict().items():
+        weights.update(name.encode() + t.numpy().tobytes())
+    line = {
+        "demo": run.program,
+        "env": config.env,
+        "seed": config.seed,
+        "score": float(scores.mean()),
+        "score_std": float(scores.std()),
+        "score_least": float(scores.min()),
+        "episodes": len(scores),
+        "best_step": progress.best[0],
+        "steps": progress.steps,
+        "updates": progress.updates,
+        "seconds": round(progress.seconds, 2),
+        "seconds_environment": round(progress.environment, 2),
+        "seconds_acting": round(progress.acting, 2),
+        "seconds_learning": round(progress.learning, 2),
+        "seconds_evaluating": round(progress.evaluating, 2),
+        "seconds_setup": round(setup, 2),
+        "steps_per_second": round(progress.steps / max(progress.seconds, 1e-9), 1),
+        "threads": pydl.num_threads(),
+        "isa": pydl._native.isa(),
+        "weights_sha256": weights.hexdigest(),
+    }
+    print(json.dumps(line), flush=True)
+    return int(failed)
+
+
+def prepare(config: Options, least: dict[str, int]) -> None:
+    """Checks the options that both programs have."""
+    require("tqdm", "gymnasium", *["matplotlib", "PIL"] * config.pictures)
+    least = {"steps": 1, "num_envs": 1, "batch_size": 1, "eval_every": 1, "eval_episodes": 1,
+             "test_episodes": 1, "log_every": 1, "seed": 0, "threads": 0, **least}  # fmt: skip
+    for name, low in least.items():
+        if getattr(config, name) < low:
+            raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
+    for name in ("gamma", "eps_start", "eps_end", "eps_share", "lr_end", "sticky"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"--{name.replace('_', '-')} must be in [0, 1]")
+    if config.threads > 0:
+        pydl.set_num_threads(config.threads)
+
+
+def load_agent(path: str, program: str) -> dict[str, Any]:
+    """The options of the run that a saved agent came from.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    if not Path(path).exists():
+        raise UserError(f"{path} does not exist")
+    about = pydl.io.load_metadata(path).get("pydl_agent")
+    found = json.loads(about) if about else {}
+    if found.get("program") != program:
+        raise UserError(f"{path} is not an agent of {program}.py")
+    options: dict[str, Any] = found["config"]
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+
+
+def play(run: Training, path: str) -> int:
+    """Evaluates a saved agent and shows it; returns the exit code."""
+    config = run.config
+    run.best.load_state_dict(pydl.load(path))
+    scores = run.evaluate(run.best, TEST, config.test_episodes)
+    if not config.quiet:
+        print(f"{path}: {describe(scores)}")
+    if config.pictures:
+        files = show(config, run.greedy(run.best), Path(path).with_suffix(".gif"))
+        print(*[f"wrote {file}" for file in files], sep="\n")
+    line = {"demo": run.program, "env": config.env, "score": float(scores.mean()),
+            "score_std": float(scores.std()), "score_least": float(scores.min())}  # fmt: skip
+    print(json.dumps(line), flush=True)
+    return 0
