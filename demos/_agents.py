@@ -183,9 +183,9 @@ class Training:
 
     # ---- what the algorithms say
 
-    def values(self, net: nn.Module, x: Tensor) -> Tensor:
-        """The value of each action, (N, actions)."""
-        return cast(Tensor, net(x))
+    def values(self, y: Tensor) -> Tensor:
+        """The value of each action, (N, actions), from what the network says."""
+        return y
 
     def parts(self) -> Parts:
         """What of the run has tensors."""
@@ -197,16 +197,17 @@ class Training:
         """The function, as one native call where that is wished."""
         return pydl.capture(function) if self.config.capture else function
 
-    def explorer(self) -> Callable[[Array, Array], Any]:
-        """Observations and the share of random actions to actions and the values of the best."""
+    def explorer(self, net: nn.Module, values: bool = False) -> Callable[[Array, Array], Any]:
+        """Observations and the share of random actions to actions, and the values of the best."""
         actions = self.envs.actions
 
-        def act(observation: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        def act(observation: Tensor, eps: Tensor) -> Tensor | tuple[Tensor, Tensor]:
             with pydl.no_grad():
-                q = self.values(self.net, observation)
+                q = self.values(net(observation))
                 N = len(observation)
                 chance = pydl.randint(0, actions, (N,))
-                return pydl.where(pydl.rand(N) < eps, chance, q.argmax(1)), q.amax(1)
+                action = pydl.where(pydl.rand(N) < eps, chance, q.argmax(1))
+                return (action, q.amax(1)) if values else action
 
         return self.captured(act)
 
@@ -215,7 +216,7 @@ class Training:
 
         def best_action(observation: Tensor) -> Tensor:
             with pydl.no_grad():
-                return self.values(net, observation).argmax(1)
+                return self.values(net(observation)).argmax(1)
 
         act = self.captured(best_action)
         return lambda observation: act(observation).numpy()
@@ -238,17 +239,23 @@ class Training:
         """Returns of greedy episodes, whose seeds depend on the purpose alone."""
         return returns(self.config, self.greedy(net), purpose, episodes)
 
+    def settle(self) -> None:
+        """Waits for what is still being done: then networks may be looked at."""
+
     def look(self, bar: Any, say: Callable[[str], None], before: int) -> None:
         """Evaluates, notes metrics, saves and shows, as far as it is time; `before`: the steps so
         far when this was called last."""
         config, progress = self.config, self.progress
-        passed = progress.steps >= config.steps
-        if progress.steps // config.eval_every > before // config.eval_every or passed:
+        steps = progress.steps
+        if steps // config.eval_every > before // config.eval_every or steps >= config.steps:
+            self.settle()
             self._select(say)
-        if progress.steps // config.log_every > before // config.log_every:
+        if steps // config.log_every > before // config.log_every:
+            self.settle()
             self._note()
         now = time.perf_counter()
         if now - self.saved > config.checkpoint_seconds:
+            self.settle()
             self.save()
         if now - self.shown > (0.2 if sys.stderr.isatty() else 10):
             self.shown = now

@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ class Config(Options):
     updates: int = 1  # updates in a round
     target_every: int = 500  # updates after which the target network becomes the one that learns
     tau: float = 1.0  # below 1: after each update it comes so much of the way instead
+    concurrent: bool = False  # learn on a thread of its own, while the agent acts
     loss: Literal["huber", "mse"] = "huber"  # of the temporal-difference error
     double: bool = False  # the network that learns chooses, the target network judges
     dueling: bool = False  # the network adds the state's value and the actions' advantages
@@ -124,6 +126,7 @@ class Dqn(Training):
             shape, self.envs.actions, config.hidden, config.layernorm, config.dueling, atoms
         )
         self.target, self.best = copy.deepcopy(self.net), copy.deepcopy(self.net)
+        self.actor = copy.deepcopy(self.net) if config.concurrent else self.net
         self.optimizer = optim.Adam(self.net.parameters(), lr=config.lr)
         pictures = config.env.startswith("ALE/")
         self.buffer = rl.ReplayBuffer(
@@ -136,13 +139,13 @@ class Dqn(Training):
             gamma=config.gamma,
             prioritized=config.per,
             alpha=config.per_alpha,
+            seed=config.seed,
         )
         self.support = pydl.linspace(config.v_min, config.v_max, config.atoms)  # of c51
         self.levels = (pydl.arange(config.atoms) + 0.5) / config.atoms  # of qr
 
-    def values(self, net: nn.Module, x: Tensor) -> Tensor:
+    def values(self, y: Tensor) -> Tensor:
         """The value of each action, (N, actions): the mean of its distribution where it has one."""
-        y: Tensor = net(x)
         if self.options.distributional == "c51":
             return (F.softmax(y, 2) * self.support).sum(2)
         return y.mean(2) if self.options.distributional == "qr" else y
@@ -161,9 +164,8 @@ class Dqn(Training):
         c, batch = self.options, self.buffer.sample(self.options.batch_size)
         with pydl.no_grad():
             following = self.target(batch.next_observation)
-            chooser = self.net if c.double else self.target
-            best = self.values(chooser, batch.next_observation).argmax(1)
-            following = of_action(following, best)
+            chooser = self.net(batch.next_observation) if c.double else following
+            following = of_action(following, self.values(chooser).argmax(1))
         mine = of_action(self.net(batch.observation), batch.action)
         if c.distributional == "c51":
             error, value = self.categorical(mine, following, batch)
@@ -221,19 +223,28 @@ class Dqn(Training):
 
     def follow(self) -> None:
         """The target network becomes the one that learns."""
-        for p, q in zip(self.target.parameters(), self.net.parameters(), strict=True):
-            p.detach().copy_(q.detach())
+        become(self.target, self.net)
+
+    def catch_up(self) -> None:
+        """The network that acts becomes the one that learns."""
+        become(self.actor, self.net)
 
     def parts(self) -> Parts:
         """What of the run has tensors."""
         rows = {f"replay_{name}": t for name, t in self.buffer.state_dict().items()}
-        nets = {"net": self.net, "target": self.target, "best": self.best}
+        nets = {"net": self.net, "target": self.target, "actor": self.actor, "best": self.best}
         return {**nets, "optimizer": self.optimizer, **rows}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Takes up the replay buffer."""
         rows = {k.removeprefix("replay_"): t for k, t in tensors.items()}
         self.buffer.load_state_dict(rows)
+
+
+def become(net: nn.Module, other: nn.Module) -> None:
+    """Copies the weights of another network."""
+    for p, q in zip(net.parameters(), other.parameters(), strict=True):
+        p.detach().copy_(q.detach())
 
 
 def of_action(y: Tensor, action: Tensor) -> Tensor:
@@ -247,6 +258,62 @@ def of_action(y: Tensor, action: Tensor) -> Tensor:
 # ---- the loop
 
 
+class Learner:
+    """Updates in rounds: here and now, or on a thread of its own while the agent goes on acting.
+
+    On a thread a round sees the buffer as it was when it began, and the agent acts with the network
+    of then: what happens meanwhile is kept aside. So the bits do not depend on who is faster.
+
+    Source: Daley and Amato, "Human-level control without server-grade hardware" (2021).
+    """
+
+    def __init__(self, run: Dqn) -> None:
+        self.run = run
+        self.update, self.follow = run.captured(run.update), run.captured(run.follow)
+        self.catch_up = run.captured(run.catch_up)
+        self.thread = ThreadPoolExecutor(1) if run.options.concurrent else None
+        self.round: Future[None] | None = None
+        self.aside: list[rl.Step] = []
+
+    def remember(self, step: rl.Step) -> None:
+        """Stores a step of every environment."""
+        if self.thread is None:
+            self.run.buffer.add(*step)
+        else:
+            self.aside.append(rl.Step(*[x.copy() for x in step]))
+
+    def learn(self) -> None:
+        """A round of updates, or its beginning."""
+        run, c = self.run, self.run.options
+        for group in run.optimizer.param_groups:
+            group["lr"] = run.learning_rate()
+        beta = rl.linear_schedule(c.per_beta, 1.0, c.steps, run.progress.steps)
+        if self.thread is None:
+            return self._round(beta)
+        self.settle()
+        self.catch_up()
+        self.round = self.thread.submit(self._round, beta)
+
+    def _round(self, beta: float) -> None:
+        run, c, weights = self.run, self.run.options, np.array([beta], np.float32)
+        for _ in range(c.updates):
+            learned = self.update(weights)
+            run.progress.updates += 1
+            if c.tau >= 1 and run.progress.updates % c.target_every == 0:
+                self.follow()
+        if run.progress.updates % 64 < c.updates:  # looking takes time
+            run.loss, run.q_mean, run.q_max = (t.item() for t in learned)
+
+    def settle(self) -> None:
+        """Waits for the round that runs, and stores what was kept aside."""
+        if self.round is not None:
+            self.round.result()
+        self.round = None
+        for step in self.aside:
+            self.run.buffer.add(*step)
+        self.aside.clear()
+
+
 def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
     """Acts, remembers and learns, up to the last step or until the task is solved.
 
@@ -256,19 +323,19 @@ def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
         say: Prints a line.
     """
     config, progress, envs = run.options, run.progress, run.envs
-    act, update, follow = run.explorer(), run.captured(run.update), run.captured(run.follow)
-    eps, beta = np.zeros(1, np.float32), np.zeros(1, np.float32)
-    clock, N = time.perf_counter, config.num_envs
+    act, learner = run.explorer(run.actor), Learner(run)
+    run.settle = learner.settle  # type: ignore[method-assign]
+    eps, clock, N = np.zeros(1, np.float32), time.perf_counter, config.num_envs
     while progress.steps < config.steps and not progress.solved:
         before = progress.steps
         eps[0] = run.epsilon()
         start = clock()
-        actions = act(envs.observation, eps)[0].numpy()
+        actions = act(envs.observation, eps).numpy()
         acted = clock()
         step = envs.step(actions)
         if config.reward_scale != 1:
             step.reward[...] *= config.reward_scale
-        run.buffer.add(*step)
+        learner.remember(step)
         stepped = clock()
         progress.acting += acted - start
         progress.environment += stepped - acted
@@ -277,22 +344,14 @@ def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
             progress.episodes.append((progress.steps, episode.total, episode.length))
         due = progress.steps // config.train_every > before // config.train_every
         if due and progress.steps >= config.learning_starts:
-            for group in run.optimizer.param_groups:
-                group["lr"] = run.learning_rate()
-            beta[0] = rl.linear_schedule(config.per_beta, 1.0, config.steps, progress.steps)
-            for _ in range(config.updates):
-                learned = update(beta)
-                progress.updates += 1
-                if config.tau >= 1 and progress.updates % config.target_every == 0:
-                    follow()
-            if progress.updates % 64 < config.updates:  # looking takes time
-                run.loss, run.q_mean, run.q_max = (t.item() for t in learned)
-                if not math.isfinite(run.loss):
-                    raise UserError(
-                        f"the loss is {run.loss} at step {progress.steps:,}: try a lower --lr"
-                    )
+            learner.learn()
             progress.learning += clock() - stepped
+            if not math.isfinite(run.loss):
+                raise UserError(
+                    f"the loss is {run.loss} after {progress.steps:,} steps: lower --lr"
+                )
         run.look(bar, say, before)
+    learner.settle()
     bar.update(progress.steps - bar.n)
 
 

@@ -131,7 +131,7 @@ def train(run: Pqn, bar: Any, say: Callable[[str], None]) -> None:
         say: Prints a line.
     """
     config, progress, envs = run.options, run.progress, run.envs
-    act, update = run.explorer(), run.captured(run.update)
+    act, update = run.explorer(run.net, values=True), run.captured(run.update)
     T, N = config.rollout, config.num_envs
     rollout = Rollout(T, envs)
     clock = time.perf_counter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import operator
 import os
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -99,6 +100,7 @@ class Plan:
         """
         results: list[Tensor] = []
         self._output = mapped(functools.partial(self._place, results), output)
+        self._flat = flat(self._output)
         left = [gradient.data for _, gradient in self._grads if gradient is not None]
         passing = [array for arrays in self._recording.passing for array in arrays]
         self._native.finish(
@@ -174,8 +176,8 @@ class Plan:
             slot[0] = gradient
         for version in self._changed:
             version[0] += 1
-        if type(self._output) is _Result:
-            return Tensor(arrays[0], self._device)
+        if self._flat is not None:
+            return self._flat([Tensor(array, self._device) for array in arrays])
         return self._filled([Tensor(array, self._device) for array in arrays])
 
     def _explained(self, error: RuntimeError) -> RuntimeError:
@@ -282,6 +284,14 @@ class _Result:
 
     def __init__(self, number: int) -> None:
         self.number = number
+
+
+def flat(output: Any) -> Callable[[list[Tensor]], Any] | None:
+    """How a tensor, or a plain tuple or list of tensors, is made of them all; None for the rest."""
+    if type(output) is _Result:
+        return operator.itemgetter(0)
+    plain = type(output) in (tuple, list) and all(type(x) is _Result for x in output)
+    return type(output) if plain else None
 
 
 MISFIT = object()  # what `attempt` returns where it did nothing

@@ -127,10 +127,9 @@ class Environments:
 
     def _taken(self, actions: Array) -> list[int]:
         action = self._step.action
-        if np.shape(actions) != action.shape:
+        if actions.shape != action.shape:
             raise ValueError(
-                f"Environments.step: actions have shape {np.shape(actions)}, expected "
-                f"{action.shape}"
+                f"Environments.step: actions have shape {actions.shape}, expected {action.shape}"
             )
         action[...] = actions
         chosen: list[int] = action.tolist()
@@ -138,16 +137,12 @@ class Environments:
             raise ValueError(f"Environments.step: actions {chosen}, expected [0, {self.actions})")
         return chosen
 
-    def _count(self, i: int, action: int, reward: float, over: bool, truncated: bool) -> None:
-        """Notes a step of an environment."""
-        self._total[i] += reward
-        self._log[i].append(action)
-        if over:
-            length = len(self._log[i])
-            number, total = self._number[i], self._total[i]
-            self.finished.append(Episode(i, number, total, length, truncated))
-            self._begin(i)
-            self._number[i] += 1
+    def _end(self, i: int, truncated: bool) -> None:
+        """Notes the end of an episode."""
+        number, total, length = self._number[i], self._total[i], len(self._log[i])
+        self.finished.append(Episode(i, number, total, length, truncated))
+        self._begin(i)
+        self._number[i] += 1
 
     def _begin(self, i: int) -> None:
         self._total[i], self._log[i] = 0.0, []
@@ -223,7 +218,10 @@ class SingleEnvironments(Environments):
                 continue
             after[i], gained, over, cut, _ = env.step(chosen[i])
             reward[i], terminated[i], truncated[i] = gained, over, cut
-            self._count(i, chosen[i], float(gained), over or cut, cut and not over)
+            self._total[i] += float(gained)
+            self._log[i].append(chosen[i])
+            if over or cut:
+                self._end(i, cut and not over)
         np.copyto(self.observation, after)
         for episode in self.finished:
             if not self._rests(episode.environment):
@@ -314,9 +312,12 @@ class VectorEnvironments(Environments):
         for i in range(self.num_envs):
             if self._limit is not None and self._rests(i):
                 step.valid[i] = False
-            if step.valid[i]:
-                cut = bool(step.truncated[i] and not step.terminated[i])
-                self._count(i, chosen[i], float(step.reward[i]), bool(over[i]), cut)
+            if not step.valid[i]:
+                continue
+            self._total[i] += float(step.reward[i])
+            self._log[i].append(chosen[i])
+            if over[i]:
+                self._end(i, bool(step.truncated[i] and not step.terminated[i]))
         if self._seeded:
             if over.any():
                 self._reset(over)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import dtypes, random
+from .. import dtypes
 from ..device import device as find_device
 from ..dtypes import DType
 from ..ops import empty, from_numpy
@@ -51,7 +51,7 @@ class ReplayBuffer:
     """The last steps of some environments, from which transitions are drawn.
 
     A frame is stored once, however many observations it is part of. `sample` runs on the device
-    from the stream of `pydl.random`, so a captured training step may hold it: each replay draws
+    from a random stream of its own, so a captured training step may hold it: each replay draws
     anew, from what is there then. Nothing is drawn across the end of an episode.
 
     Args:
@@ -66,6 +66,7 @@ class ReplayBuffer:
         prioritized: draw by priorities; new rows have the largest so far.
         alpha: how much priorities matter: a row is drawn as (error + eps)^alpha.
         eps: what keeps priorities from 0.
+        seed: of the random stream.
         device: where rows lie and are drawn.
         map_above: beyond so many bytes frames lie in a file, not in memory.
         folder: of that file, which has no name and goes away with the buffer.
@@ -90,6 +91,7 @@ class ReplayBuffer:
         prioritized: bool = False,
         alpha: float = 0.6,
         eps: float = 1e-6,
+        seed: int = 0,
         device: str = "cpu",
         map_above: int = 4 << 30,
         folder: str | os.PathLike[str] | None = None,
@@ -125,11 +127,14 @@ class ReplayBuffer:
             "flags": self._zeros((num_envs, T), np.uint8),
             "cursor": self._zeros((num_envs,), np.int64),
         }
+        self.stream = from_numpy(np.array([seed, 0], np.int64), self.device)
         self.tree: Tensor | None = None
         if prioritized:
             leaves = 1 << (num_envs * T - 1).bit_length()
             self.tree = self._zeros((2 * leaves,), np.float32)
             self.tree.numpy()[0] = 1
+        self._rows = [t.data for t in self.rows.values()]
+        self._rows.append(None if self.tree is None else self.tree.data)
         self._cursor = self.rows["cursor"].numpy()
         self._wrapped: dict[str, tuple[Any, Any]] = {}  # arrays seen last, and theirs on the device
         self._everybody = np.ones(num_envs, np.bool_)
@@ -184,16 +189,16 @@ class ReplayBuffer:
             ValueError: an array has another shape.
         """
         valid = self._everybody if valid is None else valid
+        native = self._native
         self.device.kernels.replay_add(
-            *(t.data for t in self.rows.values()),
-            None if self.tree is None else self.tree.data,
-            self._native("observation", observation),
-            self._native("action", action),
-            self._native("reward", reward),
-            self._native("terminated", terminated),
-            self._native("truncated", truncated),
-            self._native("next_observation", next_observation),
-            self._native("valid", valid),
+            *self._rows,
+            native("observation", observation),
+            native("action", action),
+            native("reward", reward),
+            native("terminated", terminated),
+            native("truncated", truncated),
+            native("next_observation", next_observation),
+            native("valid", valid),
             self.stack,
             self.n_step,
         )
@@ -237,7 +242,7 @@ class ReplayBuffer:
         device.kernels.replay_draw(
             *(rows[name].data for name in ("actions", "rewards", "flags", "cursor")),
             None if self.tree is None else self.tree.data,
-            random.state(device),
+            self.stream.data,
             *(t.data for t in (*words, *numbers)),
             self.stack,
             self.n_step,
@@ -295,7 +300,10 @@ class ReplayBuffer:
             name: t if name == "cursor" or used >= T else t[:, :used]
             for name, t in self.rows.items()
         }
-        return state if self.tree is None else {**state, "tree": self.tree}
+        return {**state, **self._others()}
+
+    def _others(self) -> dict[str, Tensor]:
+        return {"stream": self.stream, **({} if self.tree is None else {"tree": self.tree})}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Goes on where `state_dict` was taken, in place.
@@ -303,14 +311,14 @@ class ReplayBuffer:
         Raises:
             ValueError: the state is of another buffer.
         """
-        mine = {**self.rows, **({} if self.tree is None else {"tree": self.tree})}
+        mine = {**self.rows, **self._others()}
         if mine.keys() != state.keys():
             raise ValueError(
                 f"ReplayBuffer: the state has {', '.join(state)}, expected {', '.join(mine)}"
             )
         for name, t in mine.items():
             to, saved = t.numpy(), state[name].numpy()
-            part = to if name in ("cursor", "tree") else to[:, : saved.shape[1]]
+            part = to if name in ("cursor", "stream", "tree") else to[:, : saved.shape[1]]
             if part.shape != saved.shape or part.dtype != saved.dtype:
                 raise ValueError(
                     f"ReplayBuffer: {name} of the state is {saved.dtype} {saved.shape}, expected "
