@@ -39,7 +39,8 @@ def pydl_loop(steps: int, concurrent: bool = False) -> float:
         env="CartPole-v1", steps=steps, hidden=HIDDEN, batch_size=BATCH, buffer_size=BUFFER,
         learning_starts=int(START * steps), train_every=EVERY, target_every=FOLLOW // EVERY,
         eps_share=SHARE, eps_end=END, gamma=GAMMA, lr=LR, loss="mse", max_norm=0.0,
-        eval_every=10 * steps, log_every=1000, checkpoint_seconds=1e9, quiet=True, out="runs/loop", concurrent=concurrent,
+        eval_every=10 * steps, log_every=1000, checkpoint_seconds=1e9, quiet=True,
+        out="runs/loop", concurrent=concurrent,
     )  # fmt: skip
     run = dqn.Dqn(config)
     vars(run).update(evaluate=lambda *_: np.zeros(1), save_agent=lambda: None)

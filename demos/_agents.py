@@ -177,6 +177,7 @@ class Training:
         self.checkpoint = Checkpoint(
             self.out / "checkpoint.safetensors", self.program, self.identity()
         )
+        self.looked, self.due = 0, 1  # the steps of the last look, and of the next
         self.loss = self.q_mean = self.q_max = 0.0  # of the last update that was looked at
         self.began = self.saved = self.shown = time.perf_counter()
         self._board: Any = None
@@ -197,19 +198,33 @@ class Training:
         """The function, as one native call where that is wished."""
         return pydl.capture(function) if self.config.capture else function
 
-    def explorer(self, net: nn.Module, values: bool = False) -> Callable[[Array, Array], Any]:
-        """Observations and the share of random actions to actions, and the values of the best."""
-        actions = self.envs.actions
+    def explorer(self, net: nn.Module) -> Callable[[], tuple[Array, Array]]:
+        """A function that chooses actions for what the environments show now.
 
-        def act(observation: Tensor, eps: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        Returns:
+            Of the function: the actions, a share of them random, and the values of the best ones,
+            (N,) each. They are written anew by each call.
+        """
+        N, actions = self.envs.num_envs, self.envs.actions
+        seen = pydl.from_numpy(self.envs.observation)  # written by the environments, read here
+        eps, value = pydl.zeros(1), pydl.zeros(N)
+        chosen = pydl.zeros(N, dtype=pydl.int64)
+
+        def act() -> None:
             with pydl.no_grad():
-                q = self.values(net(observation))
-                N = len(observation)
+                q = self.values(net(seen))
                 chance = pydl.randint(0, actions, (N,))
-                action = pydl.where(pydl.rand(N) < eps, chance, q.argmax(1))
-                return (action, q.amax(1)) if values else action
+                chosen.copy_(pydl.where(pydl.rand(N) < eps, chance, q.argmax(1)))
+                value.copy_(q.amax(1))
 
-        return self.captured(act)
+        act, share, found = self.captured(act), eps.numpy(), (chosen.numpy(), value.numpy())
+
+        def choose() -> tuple[Array, Array]:
+            share[0] = self.epsilon()
+            act()
+            return found
+
+        return choose
 
     def greedy(self, net: nn.Module) -> Callable[[Array], Array]:
         """The policy of a network: observations (N, ...) to actions (N,)."""
@@ -242,11 +257,15 @@ class Training:
     def settle(self) -> None:
         """Waits for what is still being done: then networks may be looked at."""
 
-    def look(self, bar: Any, say: Callable[[str], None], before: int) -> None:
-        """Evaluates, notes metrics, saves and shows, as far as it is time; `before`: the steps so
-        far when this was called last."""
-        config, progress = self.config, self.progress
-        steps = progress.steps
+    def look(self, bar: Any, say: Callable[[str], None]) -> None:
+        """Evaluates, notes metrics, saves and shows, as far as it is time.
+
+        To be called when `progress.steps` comes to `due`.
+        """
+        config, progress, before = self.config, self.progress, self.looked
+        steps = self.looked = progress.steps
+        turns = [(steps // n + 1) * n for n in (config.eval_every, config.log_every, 200)]
+        self.due = min(*turns, config.steps)
         if steps // config.eval_every > before // config.eval_every or steps >= config.steps:
             self.settle()
             self._select(say)
@@ -345,6 +364,7 @@ class Training:
         self.envs.load_state_dict(notes["environments"])
         self.progress = Progress(**notes["progress"])
         self.progress.best = (self.progress.best[0], self.progress.best[1])
+        self.looked = self.progress.steps
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Takes up what is neither network nor optimizer."""

@@ -13,7 +13,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -261,8 +260,8 @@ def of_action(y: Tensor, action: Tensor) -> Tensor:
 class Learner:
     """Updates in rounds: here and now, or on a thread of its own while the agent goes on acting.
 
-    On a thread a round sees the buffer as it was when it began, and the agent acts with the network
-    of then: what happens meanwhile is kept aside. So the bits do not depend on who is faster.
+    There, a round sees the buffer as it was when it began, and the agent acts with the network of
+    then: what happens meanwhile is kept aside. So the bits do not depend on who is faster.
 
     Source: Daley and Amato, "Human-level control without server-grade hardware" (2021).
     """
@@ -271,47 +270,60 @@ class Learner:
         self.run = run
         self.update, self.follow = run.captured(run.update), run.captured(run.follow)
         self.catch_up = run.captured(run.catch_up)
-        self.thread = ThreadPoolExecutor(1) if run.options.concurrent else None
-        self.round: Future[None] | None = None
-        self.aside: list[rl.Step] = []
+        self.concurrent = run.options.concurrent and run.options.capture
+        self.round: Any = None
+        self.aside: list[Array] = []  # the parts of steps, (K, N, ...) each
+        self.waiting = 0  # of the K
 
     def remember(self, step: rl.Step) -> None:
         """Stores a step of every environment."""
-        if self.thread is None:
+        if self.round is None:
             self.run.buffer.add(*step)
-        else:
-            self.aside.append(rl.Step(*[x.copy() for x in step]))
+            return
+        if not self.aside:
+            most = self.run.options.train_every // self.run.options.num_envs + 1
+            self.aside = [np.zeros((most, *part.shape), part.dtype) for part in step]
+        for kept, part in zip(self.aside, step, strict=True):
+            kept[self.waiting] = part
+        self.waiting += 1
 
     def learn(self) -> None:
         """A round of updates, or its beginning."""
-        run, c = self.run, self.run.options
+        run, c, progress = self.run, self.run.options, self.run.progress
+        self.settle()
         for group in run.optimizer.param_groups:
             group["lr"] = run.learning_rate()
-        beta = rl.linear_schedule(c.per_beta, 1.0, c.steps, run.progress.steps)
-        if self.thread is None:
-            return self._round(beta)
-        self.settle()
-        self.catch_up()
-        self.round = self.thread.submit(self._round, beta)
-
-    def _round(self, beta: float) -> None:
-        run, c, weights = self.run, self.run.options, np.array([beta], np.float32)
+        beta = rl.linear_schedule(c.per_beta, 1.0, c.steps, progress.steps)
+        weights = np.array([beta], np.float32)
+        if c.concurrent:
+            self.catch_up()
+        if self.concurrent:
+            self.round = self.update.start(weights, repeat=c.updates)  # type: ignore[attr-defined]
+            return
         for _ in range(c.updates):
             learned = self.update(weights)
-            run.progress.updates += 1
-            if c.tau >= 1 and run.progress.updates % c.target_every == 0:
-                self.follow()
-        if run.progress.updates % 64 < c.updates:  # looking takes time
-            run.loss, run.q_mean, run.q_max = (t.item() for t in learned)
+        self._learned(learned)
 
     def settle(self) -> None:
-        """Waits for the round that runs, and stores what was kept aside."""
+        """Waits for the round that goes on, and stores what was kept aside."""
         if self.round is not None:
-            self.round.result()
-        self.round = None
-        for step in self.aside:
-            self.run.buffer.add(*step)
-        self.aside.clear()
+            learned, self.round = self.round.wait(), None
+            self._learned(learned)
+        if self.waiting > 0:
+            self.aside[-1][self.waiting :] = False  # what is valid
+            self.run.buffer.add(*self.aside)
+        self.waiting = 0
+
+    def _learned(self, learned: tuple[Tensor, ...]) -> None:
+        run, c, before = self.run, self.run.options, self.run.progress.updates
+        after = run.progress.updates = before + c.updates
+        if c.tau >= 1 and after // c.target_every > before // c.target_every:
+            self.follow()
+        if after // 64 > before // 64:  # looking takes time
+            run.loss, run.q_mean, run.q_max = (t.item() for t in learned)
+            if not math.isfinite(run.loss):
+                steps = run.progress.steps
+                raise UserError(f"the loss is {run.loss} after {steps:,} steps: try a lower --lr")
 
 
 def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
@@ -323,14 +335,12 @@ def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
         say: Prints a line.
     """
     config, progress, envs = run.options, run.progress, run.envs
-    act, learner = run.explorer(run.actor), Learner(run)
+    act, learner, clock = run.explorer(run.actor), Learner(run), time.perf_counter
     run.settle = learner.settle  # type: ignore[method-assign]
-    eps, clock, N = np.zeros(1, np.float32), time.perf_counter, config.num_envs
+    due = progress.steps // config.train_every * config.train_every + config.train_every
     while progress.steps < config.steps and not progress.solved:
-        before = progress.steps
-        eps[0] = run.epsilon()
         start = clock()
-        actions = act(envs.observation, eps).numpy()
+        actions, _ = act()
         acted = clock()
         step = envs.step(actions)
         if config.reward_scale != 1:
@@ -339,18 +349,16 @@ def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
         stepped = clock()
         progress.acting += acted - start
         progress.environment += stepped - acted
-        progress.steps += N
+        progress.steps += config.num_envs
         for episode in envs.finished:
             progress.episodes.append((progress.steps, episode.total, episode.length))
-        due = progress.steps // config.train_every > before // config.train_every
-        if due and progress.steps >= config.learning_starts:
-            learner.learn()
-            progress.learning += clock() - stepped
-            if not math.isfinite(run.loss):
-                raise UserError(
-                    f"the loss is {run.loss} after {progress.steps:,} steps: lower --lr"
-                )
-        run.look(bar, say, before)
+        if progress.steps >= due:
+            due = progress.steps // config.train_every * config.train_every + config.train_every
+            if progress.steps >= config.learning_starts:
+                learner.learn()
+                progress.learning += clock() - stepped
+        if progress.steps >= run.due:
+            run.look(bar, say)
     learner.settle()
     bar.update(progress.steps - bar.n)
 

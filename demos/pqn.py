@@ -84,6 +84,12 @@ class Pqn(Training):
         self.best = copy.deepcopy(self.net)
         self.optimizer = optim.RAdam(self.net.parameters(), lr=config.lr)
 
+        def worth(observation: Tensor) -> Tensor:
+            with pydl.no_grad():
+                return self.values(self.net(observation)).amax(1)
+
+        self._worth = self.captured(worth)
+
     def update(self, observation: Tensor, action: Tensor, aim: Tensor) -> tuple[Tensor, ...]:
         """Learns from some steps.
 
@@ -104,6 +110,10 @@ class Pqn(Training):
         self.optimizer.step()
         return loss.detach(), q.detach().mean(), q.detach().max()
 
+    def worth(self, observation: Array) -> Array:
+        """The value of the best action, (N,)."""
+        return self._worth(observation).numpy()  # type: ignore[no-any-return]
+
     def parts(self) -> Parts:
         """What of the run has tensors."""
         return {"net": self.net, "best": self.best, "optimizer": self.optimizer}
@@ -121,6 +131,10 @@ class Rollout:
         self.truncated = np.zeros((T, N), np.bool_)
         self.following = np.zeros((T, N), np.float32)  # the value of what each step came to
 
+    def bootstrap(self, t: int, value: Array) -> None:
+        """Notes what step t came to: `value`, (N,), except where an episode was cut off."""
+        self.following[t] = np.where(self.truncated[t], self.following[t], value)
+
 
 def train(run: Pqn, bar: Any, say: Callable[[str], None]) -> None:
     """Collects and learns, up to the last step or until the task is solved.
@@ -131,12 +145,11 @@ def train(run: Pqn, bar: Any, say: Callable[[str], None]) -> None:
         say: Prints a line.
     """
     config, progress, envs = run.options, run.progress, run.envs
-    act, update = run.explorer(run.net, values=True), run.captured(run.update)
+    act, update = run.explorer(run.net), run.captured(run.update)
     T, N = config.rollout, config.num_envs
     rollout = Rollout(T, envs)
     clock = time.perf_counter
     while progress.steps < config.steps and not progress.solved:
-        before = progress.steps
         collect(run, act, rollout)
         start = clock()
         aim = rl.lambda_returns(
@@ -157,36 +170,32 @@ def train(run: Pqn, bar: Any, say: Callable[[str], None]) -> None:
         if not math.isfinite(run.loss):
             raise UserError(f"the loss is {run.loss} at step {progress.steps:,}: try a lower --lr")
         progress.learning += clock() - start
-        run.look(bar, say, before)
+        if progress.steps >= run.due:
+            run.look(bar, say)
     bar.update(progress.steps - bar.n)
 
 
-def collect(run: Pqn, act: Callable[[Array, Array], Any], rollout: Rollout) -> None:
+def collect(run: Pqn, act: Callable[[], tuple[Array, Array]], rollout: Rollout) -> None:
     """Takes `rollout` steps in every environment."""
     envs, progress, clock = run.envs, run.progress, time.perf_counter
-    eps = np.zeros(1, np.float32)
     for t in range(len(rollout.action)):
-        eps[0] = run.epsilon()
         start = clock()
-        actions, value = (x.numpy() for x in act(envs.observation, eps))
-        if t > 0:  # what a cut off episode came to was looked at then
-            there = rollout.truncated[t - 1]
-            rollout.following[t - 1] = np.where(there, rollout.following[t - 1], value)
+        actions, value = act()
+        if t > 0:
+            rollout.bootstrap(t - 1, value)
         acted = clock()
         step = envs.step(actions)
         rollout.observation[t], rollout.action[t] = step.observation, actions
         rollout.reward[t] = step.reward
         rollout.terminated[t], rollout.truncated[t] = step.terminated, step.truncated
-        stepped = clock()
         if step.truncated.any():
-            rollout.following[t] = act(step.next_observation, eps)[1].numpy()
-        progress.acting += acted - start + clock() - stepped
-        progress.environment += stepped - acted
+            rollout.following[t] = run.worth(step.next_observation)
+        progress.acting += acted - start
+        progress.environment += clock() - acted
         progress.steps += envs.num_envs
         for episode in envs.finished:
             progress.episodes.append((progress.steps, episode.total, episode.length))
-    value = act(envs.observation, eps)[1].numpy()
-    rollout.following[-1] = np.where(rollout.truncated[-1], rollout.following[-1], value)
+    rollout.bootstrap(-1, run.worth(envs.observation))
 
 
 def main(config: Config) -> int:

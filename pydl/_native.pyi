@@ -84,6 +84,13 @@ class Plan:
         slot is filled. None comes back where one does not fit its slot. RuntimeError where
         `stale()` is not None.
         """
+    def start(self, args: tuple[object, ...], tensor: type, repeat: int) -> bool:
+        """As `call`, on a thread of its own, `repeat` times on end; calls back into Python come first.
+
+        False where an argument does not fit its slot.
+        """
+    def wait(self) -> list[Array]:
+        """Wait for what was started; copies of the results of the last time."""
     def stale(self) -> Step | None:
         """The first step over memory that nobody holds any more but plans."""
     def written(self) -> list[Array]:
@@ -716,7 +723,7 @@ def replay_add(
     stack: int,
     n_step: int,
 ) -> None:
-    """Appends a step of each environment where `valid` is True."""
+    """Appends a step (N, ...), or steps (K, N, ...), of each environment where `valid` is True."""
 
 def replay_draw(
     actions: Array,

@@ -169,6 +169,36 @@ class Captured:
                 return output
         return self._call(args, kwargs)
 
+    def start(self, *args: Any, repeat: int = 1) -> Started:
+        """Begins a call, or several on end, on a thread of its own, and returns at once.
+
+        Until `wait()` of what is returned, nothing else may use what the function changes, or
+        change what it reads; it may not be called or started again. Calls that cannot be replayed
+        yet happen here and now.
+
+        Args:
+            args: of the function.
+            repeat: how many calls.
+
+        Returns:
+            Something whose `wait()` gives what the last call returned.
+
+        Raises:
+            CaptureError: as for a call.
+            ValueError: repeat is less than 1.
+        """
+        if repeat < 1:
+            raise ValueError(f"start: repeat is {repeat}, expected 1 or more")
+        output = None
+        for left in range(repeat, 0, -1):
+            last = self._last
+            if last is not None and last.grad_mode is thread.grad and Op.direct:
+                leaves = args if self._constants is None else self._leaves_of(args)
+                if leaves is not None and last.start(leaves, left):
+                    return Started(last, None)
+            output = self(*args)
+        return Started(None, output)
+
     def _leaves_of(self, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What is copied, where the other arguments are the very ones of the last call."""
         if len(args) != len(self._places) + len(self._constants or ()):
@@ -280,6 +310,19 @@ class Captured:
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+class Started:
+    """A call that goes on by itself: see `Captured.start`."""
+
+    def __init__(self, plan: Plan | None, output: Any) -> None:
+        self._plan, self._output = plan, output
+
+    def wait(self) -> Any:
+        """Waits until it is over; returns what the last call returned."""
+        if self._plan is not None:
+            self._output, self._plan = self._plan.wait(), None
+        return self._output
 
 
 def slot_for(x: Any) -> Tensor:

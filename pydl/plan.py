@@ -163,26 +163,43 @@ class Plan:
         return self._run(tuple(inputs))
 
     def _run(self, inputs: tuple[Any, ...]) -> Any:
-        for slot, gradient in self._needed:
-            if slot[0] is not gradient:
-                raise CaptureError(_GRADIENT.format(self.name))
+        self._look_at_gradients()
         try:
             arrays = self._native.call(inputs, Tensor)
         except RuntimeError as e:
             raise self._explained(e) from None
-        if arrays is None:
-            return MISFIT
+        return MISFIT if arrays is None else self._returned(arrays)
+
+    def start(self, inputs: tuple[Any, ...], repeat: int) -> bool:
+        """Begin `repeat` replays on a thread of their own; False where an argument does not fit."""
+        if not self.in_mode():
+            return False
+        self._look_at_gradients()
+        try:
+            return self._native.start(inputs, Tensor, repeat)
+        except RuntimeError as e:
+            raise self._explained(e) from None
+
+    def wait(self) -> Any:
+        """What the last of the replays that were started returned."""
+        return self._returned(self._native.wait())
+
+    def _look_at_gradients(self) -> None:
+        for slot, gradient in self._needed:
+            if slot[0] is not gradient:
+                raise CaptureError(_GRADIENT.format(self.name))
+
+    def _returned(self, arrays: list[Any]) -> Any:
         for slot, gradient in self._grads:
             slot[0] = gradient
         for version in self._changed:
             version[0] += 1
-        if self._flat is not None:
-            return self._flat([Tensor(array, self._device) for array in arrays])
-        return self._filled([Tensor(array, self._device) for array in arrays])
+        tensors = [Tensor(array, self._device) for array in arrays]
+        return self._filled(tensors) if self._flat is None else self._flat(tensors)
 
     def _explained(self, error: RuntimeError) -> RuntimeError:
         """What a failure of the native call means to the user."""
-        if str(error).startswith("Plan.call: the plan is in use"):
+        if str(error).endswith("the plan is in use"):
             return CaptureError(
                 f"capture: {self.name} is running already; give each thread a capture of its own"
             )

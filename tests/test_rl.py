@@ -339,6 +339,20 @@ def test_mistakes_with_a_buffer_are_named() -> None:
         buffer.update_priorities(pydl.tensor([0]), pydl.tensor([1.0]))
 
 
+def test_several_steps_at_once_are_what_they_are_one_by_one() -> None:
+    envs = corridors(2)
+    one, several = (rl.ReplayBuffer(60, (2,), num_envs=2, prioritized=True) for _ in range(2))
+    for count in (1, 4, 7):
+        steps = []
+        for _ in range(count):
+            step = envs.step(np.zeros(2, np.int64))
+            one.add(*step)
+            steps.append([x.copy() for x in step])
+        several.add(*(np.stack(x) for x in zip(*steps, strict=True)))
+    for name, t in one.state_dict().items():
+        np.testing.assert_array_equal(t.numpy(), several.state_dict()[name].numpy())
+
+
 def test_arrays_that_are_not_dense_are_copied_each_time() -> None:
     buffer = rl.ReplayBuffer(100, (2,))
     wide = np.zeros((1, 4), np.float32)

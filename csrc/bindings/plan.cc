@@ -53,6 +53,7 @@ void note_host(Plan& plan, const py::function& function) {
   storage->release = release_object;
   plan.keep(storage);
   plan.describe("host", {});
+  plan.describe_host();
   PyObject* pointer = function.ptr();
   plan.note(call_host, &pointer, sizeof pointer);
 }
@@ -93,17 +94,37 @@ const void* bytes_of(PyObject* x, const Array& slot, const py::type& tensor) {
   return array.dtype == slot.dtype && array.shape == slot.shape ? array.data : nullptr;
 }
 
-// None where an argument does not fit its slot; an argument that is None is there already.
-py::object call(Plan& plan, const py::tuple& args, const py::type& tensor) {
+// Where the bytes for each slot are; null for an argument that is None, as it is there already.
+// False where one does not fit its slot.
+bool find_inputs(const Plan& plan, const py::tuple& args, const py::type& tensor,
+                 std::vector<const void*>* inputs) {
   const std::vector<Array>& slots = plan.slots();
-  if (args.size() != slots.size()) return py::none();
-  std::vector<const void*> inputs(slots.size(), nullptr);
+  if (args.size() != slots.size()) return false;
+  inputs->assign(slots.size(), nullptr);
   for (size_t i = 0; i < slots.size(); ++i) {
     PyObject* x = PyTuple_GET_ITEM(args.ptr(), static_cast<Py_ssize_t>(i));
     if (x == Py_None) continue;
-    inputs[i] = bytes_of(x, slots[i], tensor);
-    if (inputs[i] == nullptr) return py::none();
+    (*inputs)[i] = bytes_of(x, slots[i], tensor);
+    if ((*inputs)[i] == nullptr) return false;
   }
+  return true;
+}
+
+// False where an argument does not fit its slot.
+bool start(Plan& plan, const py::tuple& args, const py::type& tensor, int64_t repeat) {
+  if (repeat < 1) {
+    throw py::value_error("Plan.start: repeat is " + std::to_string(repeat) + ", expected >= 1");
+  }
+  std::vector<const void*> inputs;
+  if (!find_inputs(plan, args, tensor, &inputs)) return false;
+  plan.start(inputs, repeat);
+  return true;
+}
+
+// None where an argument does not fit its slot.
+py::object call(Plan& plan, const py::tuple& args, const py::type& tensor) {
+  std::vector<const void*> inputs;
+  if (!find_inputs(plan, args, tensor, &inputs)) return py::none();
   std::vector<Array> results;
   {
     WithoutGil unlocked;
@@ -179,6 +200,8 @@ void bind_plan(py::module_& m) {
       .def("finish", finish, py::arg("slots"), py::arg("results"), py::arg("others"),
            py::arg("passing"), py::arg("passes"))
       .def("call", call, py::arg("args"), py::arg("tensor"))
+      .def("start", start, py::arg("args"), py::arg("tensor"), py::arg("repeat"))
+      .def("wait", &Plan::wait, py::call_guard<WithoutGil>())
       .def("stale", stale)
       .def("written", &Plan::written)
       .def("owns", &Plan::owns, py::arg("array"))

@@ -31,12 +31,6 @@ namespace {
 constexpr int kSpins = 10000;  // some hundreds of microseconds before a thread sleeps
 constexpr int kMaxThreads = 256;
 
-void pause() {
-#if defined(__SSE__)
-  _mm_pause();
-#endif
-}
-
 struct FreeScratch {
   void operator()(void* p) const { ::free(p); }
 };
@@ -127,7 +121,7 @@ class ThreadPool {
       std::lock_guard<std::mutex> lock(mutex_);
       open_ = false;
     }
-    for (int i = 0; i < kSpins && joined_.load(std::memory_order_acquire) > 0; ++i) pause();
+    for (int i = 0; i < kSpins && joined_.load(std::memory_order_acquire) > 0; ++i) spin_pause();
     if (joined_.load(std::memory_order_acquire) == 0) return;
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return joined_.load() == 0; });
@@ -158,7 +152,7 @@ class ThreadPool {
   void wait_for_change(uint64_t seen) {
     for (int i = 0; i < kSpins; ++i) {
       if (generation_.load(std::memory_order_acquire) != seen) return;
-      pause();
+      spin_pause();
     }
     std::unique_lock<std::mutex> lock(mutex_);
     sleeping_.fetch_add(1);
@@ -243,6 +237,16 @@ void forget_pool_in_child() {
 }
 
 }  // namespace
+
+Serially::Serially() : before_(inside) { inside = true; }
+
+Serially::~Serially() { inside = before_; }
+
+void spin_pause() {
+#if defined(__SSE__)
+  _mm_pause();
+#endif
+}
 
 int usable_cpus() {
   int cpus = static_cast<int>(std::thread::hardware_concurrency());

@@ -15,6 +15,20 @@ constexpr int64_t kScratchBytes = 1 << 20;
 using PieceFn = void (*)(const void* ctx, int64_t piece, void* scratch);
 void parallel_for(int64_t pieces, PieceFn fn, const void* ctx);
 
+// Within its life what this thread runs is serial.
+class Serially {
+ public:
+  Serially();
+  ~Serially();
+  Serially(const Serially&) = delete;
+  Serially& operator=(const Serially&) = delete;
+
+ private:
+  bool before_;
+};
+
+void spin_pause();  // between two looks at what another thread does
+
 int num_threads();
 void set_num_threads(int n);  // n >= 1
 int usable_cpus();            // by affinity and cgroup quota

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/arena.h"
+#include "core/aside.h"
 #include "core/denormals.h"
 
 namespace pydl {
@@ -45,7 +46,31 @@ Plan* recording_plan() { return recording; }
 
 Plan* patched_plan() { return patched; }
 
+// A run on the other thread.
+struct Plan::Started {
+  const Plan* plan;
+  int64_t repeat;
+  Busy busy;
+  Aside aside;
+
+  Started(const Plan* p, int64_t times)
+      : plan(p), repeat(times), busy(p->busy_.get(), "Plan.start"), aside{go, this} {}
+
+  static void go(void* self) {
+    const Started& s = *static_cast<const Started*>(self);
+    FlushDenormals flush;
+    for (int64_t i = 0; i < s.repeat; ++i) {
+      for (const Step& step : s.plan->steps_) {
+        if (!step.host) step.run(s.plan->arguments_.data() + step.at);
+      }
+    }
+  }
+};
+
+Plan::Plan() = default;
+
 Plan::~Plan() {
+  if (started_ != nullptr) wait_for(started_->aside);
   if (recording == this) end();
   release();
 }
@@ -216,18 +241,46 @@ void Plan::replay() {
   run();
 }
 
-std::vector<Array> Plan::call(const std::vector<const void*>& inputs) {
-  Busy busy(busy_.get(), "Plan.call");
+void Plan::put(const std::vector<const void*>& inputs) {
   if (stale() != nullptr) throw std::runtime_error("Plan.call: memory that it uses was freed");
   for (size_t i = 0; i < inputs.size() && i < slots_.size(); ++i) {
     if (inputs[i] == nullptr || slots_[i].bytes() == 0) continue;
     memcpy(slots_[i].data, inputs[i], static_cast<size_t>(slots_[i].bytes()));
   }
-  run();
+}
+
+std::vector<Array> Plan::copies() const {
   std::vector<Array> results;
   results.reserve(results_.size());
   for (const Array& x : results_) results.push_back(copy_of(x));
   return results;
+}
+
+std::vector<Array> Plan::call(const std::vector<const void*>& inputs) {
+  Busy busy(busy_.get(), "Plan.call");
+  put(inputs);
+  run();
+  return copies();
+}
+
+void Plan::start(const std::vector<const void*>& inputs, int64_t repeat) {
+  auto started = std::make_unique<Started>(this, repeat);
+  put(inputs);
+  for (int64_t i = 0; i < repeat; ++i) {
+    for (const Step& step : steps_) {
+      if (step.host) step.run(arguments_.data() + step.at);
+    }
+  }
+  started_ = std::move(started);
+  start_aside(&started_->aside);
+}
+
+std::vector<Array> Plan::wait() {
+  if (started_ == nullptr) throw std::logic_error("Plan.wait: it was not started");
+  wait_for(started_->aside);
+  const std::unique_ptr<Started> started = std::move(started_);
+  if (started->aside.error != nullptr) std::rethrow_exception(started->aside.error);
+  return copies();
 }
 
 std::vector<double> Plan::profile() {

@@ -34,6 +34,7 @@ class Plan {
     std::vector<Operand> operands;
     std::vector<Operand> work;  // its workspaces
     bool in_place = false;      // an output may lie where an input lies
+    bool host = false;          // a call back into Python
     void (*run)(const void*);
     size_t at, bytes;  // of its arguments
     size_t number;     // as recorded
@@ -45,7 +46,7 @@ class Plan {
   };
 
   ~Plan();
-  Plan() = default;
+  Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
@@ -71,6 +72,10 @@ class Plan {
   // A replay from the bytes for each slot (null: they are there already) to a new array for each
   // result.
   std::vector<Array> call(const std::vector<const void*>& inputs);
+  // The same on a thread of its own (core/aside.h), so many times on end; `wait` gives the results
+  // of the last time. Calls back into Python are made by `start` itself, before all others.
+  void start(const std::vector<const void*>& inputs, int64_t repeat);
+  std::vector<Array> wait();
 
   const std::vector<Step>& steps() const { return steps_; }
   const std::vector<Array>& slots() const { return slots_; }
@@ -86,6 +91,7 @@ class Plan {
 
   // By whoever prepares a call, before it runs.
   void describe(const char* op, std::vector<Operand> operands, bool in_place = false);
+  void describe_host() { next_.host = true; }
   void describe_work(const std::shared_ptr<Storage>& storage);
   Operand operand(const char* name, const Array& x, bool written);  // keeps the memory of x
   void keep(const std::shared_ptr<Storage>& storage);               // what noted calls point into
@@ -95,7 +101,10 @@ class Plan {
 
  private:
   void release();
+  void put(const std::vector<const void*>& inputs);
   void run() const;
+  std::vector<Array> copies() const;
+  struct Started;
   int64_t block_of(const Storage& storage);
   struct Pointer;
   static Pointer let_go(Array* x);
@@ -121,6 +130,7 @@ class Plan {
   size_t patched_ = 0;  // the next step to be replaced
   // Recording or replaying, on any thread: one flag for all plans of a pool.
   std::shared_ptr<std::atomic<bool>> busy_ = std::make_shared<std::atomic<bool>>(false);
+  std::unique_ptr<Started> started_;  // until `wait`
 };
 
 Plan* recording_plan();  // of this thread, or null

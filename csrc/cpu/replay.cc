@@ -201,16 +201,16 @@ void stack_frames(const void* ctx, int64_t piece, void*) {
 void replay_add(const ReplayAddArgs& a) {
   const ReplayRows& r = a.rows;
   const int64_t bytes = a.frame * a.itemsize;
-  for (int64_t e = 0; e < r.N; ++e) {
-    if (a.valid[e] == 0) continue;
-    const char* seen = static_cast<const char*>(a.observation) + e * r.stack * bytes;
-    const char* last = static_cast<const char*>(a.last) + ((e + 1) * r.stack - 1) * bytes;
-    const int64_t before = ring(r, e).to - 1;
+  for (int64_t i = 0; i < a.K * r.N; ++i) {
+    if (a.valid[i] == 0) continue;
+    const int64_t e = i % r.N, before = ring(r, e).to - 1;
+    const char* seen = static_cast<const char*>(a.observation) + i * r.stack * bytes;
+    const char* last = static_cast<const char*>(a.last) + ((i + 1) * r.stack - 1) * bytes;
     const bool begins = before < 0 || (a.flags[e * r.T + before % r.T] & kAction) == 0;
     for (int64_t k = 0; begins && k + 1 < r.stack; ++k) append(a, e, seen + k * bytes, 0, 0, 0.0f);
-    const uint8_t flag = static_cast<uint8_t>(kAction | (a.terminated[e] != 0 ? kTerminated : 0) |
-                                              (a.truncated[e] != 0 ? kTruncated : 0));
-    append(a, e, seen + (r.stack - 1) * bytes, flag, a.action[e], a.reward[e]);
+    const uint8_t flag = static_cast<uint8_t>(kAction | (a.terminated[i] != 0 ? kTerminated : 0) |
+                                              (a.truncated[i] != 0 ? kTruncated : 0));
+    append(a, e, seen + (r.stack - 1) * bytes, flag, a.action[i], a.reward[i]);
     if (flag != kAction) append(a, e, last, 0, 0, 0.0f);
   }
 }

@@ -172,7 +172,8 @@ class ReplayBuffer:
     ) -> None:
         """Appends a step of every environment: `buffer.add(*environments.step(action))`.
 
-        Arrays that are passed again and again are looked at once: let them keep their kind.
+        Or several steps, then the arrays are (K, num_envs, ...). Arrays that are passed again and
+        again are looked at once: let them keep their kind.
 
         Args:
             observation: (num_envs, ...): what the actions were chosen from.
@@ -188,7 +189,8 @@ class ReplayBuffer:
             TypeError: an array has another element type.
             ValueError: an array has another shape.
         """
-        valid = self._everybody if valid is None else valid
+        if valid is None:
+            valid = self._everybody if action.ndim == 1 else np.ones(action.shape, np.bool_)
         native = self._native
         self.device.kernels.replay_add(
             *self._rows,
@@ -212,7 +214,7 @@ class ReplayBuffer:
         shape = self._batch if observed else (self.num_envs,)
         kinds = {"action": np.int64, "reward": np.float32}
         dtype = np.dtype(self.dtype.numpy if observed else kinds.get(name, np.bool_))
-        if array.shape != shape or array.dtype != dtype:
+        if shape not in (array.shape, array.shape[1:]) or array.dtype != dtype:
             error = ValueError if array.dtype == dtype else TypeError
             raise error(
                 f"ReplayBuffer.add: {name} is {array.dtype} {array.shape}, expected {dtype} {shape}"

@@ -10,6 +10,8 @@ from opcase import KernelCase, constant
 
 from pydl.backends import numpy as oracle
 
+STEP = ("observation", "action", "reward", "terminated", "truncated", "last", "valid")
+
 
 def recorded(
     N: int, T: int, stack: int, n_step: int, steps: int, frame: tuple[int, ...], dtype: str,
@@ -76,6 +78,12 @@ def kernels() -> Iterable[KernelCase]:
             yield KernelCase(
                 f"replay_add[{name}]",
                 arrays(held, *(held.keys() - {"tree"} | optional)),
+                {**missing, **window},
+            )
+            several = {k: np.stack([held[k], held[k]]) for k in STEP}
+            yield KernelCase(
+                f"replay_add[{name}, two steps]",
+                arrays({**held, **several}, *(held.keys() - {"tree"} | optional)),
                 {**missing, **window},
             )
             yield KernelCase(

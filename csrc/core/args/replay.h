@@ -22,19 +22,21 @@ struct ReplayRows {
   const int64_t* cursor;   // (N): rows written so far; row r lies in place r % T
 };
 
-// Appends a step of every environment that has one. `tree`, where there is one, holds sums of
-// priorities, float32 (2 L) with L the power of two that N * T fits in: tree[1] is the sum of all,
-// the children of tree[i] are tree[2 i] and tree[2 i + 1], tree[L + p] belongs to place p (row r of
-// environment e: e * T + r % T), and tree[0] is the largest priority so far, which new rows get.
-// Priority 0: not to be drawn (no action, or what follows, or precedes, is not in the ring).
+// Appends K steps of every environment, of each the valid ones. `tree`, where there is one, holds
+// sums of priorities, float32 (2 L) with L the power of two that N * T fits in: tree[1] is the sum
+// of all, the children of tree[i] are tree[2 i] and tree[2 i + 1], tree[L + p] belongs to place p
+// (row r of environment e: e * T + r % T), and tree[0] is the largest priority so far, which new
+// rows get. Priority 0: not to be drawn (no action, or what follows, or precedes, is not in the
+// ring).
 struct ReplayAddArgs {
   ReplayRows rows;
-  int64_t itemsize, frame;         // elements of a frame
-  int64_t L;                       // 0 without a tree
-  const void *observation, *last;  // (N, stack, frame); `last`: what the step came to
-  const int64_t* action;           // (N)
-  const float* reward;             // (N)
-  const uint8_t *terminated, *truncated, *valid;  // (N) bool; valid: there was a step
+  int64_t itemsize, frame;  // elements of a frame
+  int64_t L;                // 0 without a tree
+  int64_t K;
+  const void *observation, *last;  // (K, N, stack, frame); `last`: what the step came to
+  const int64_t* action;           // (K, N)
+  const float* reward;             // (K, N)
+  const uint8_t *terminated, *truncated, *valid;  // (K, N) bool; valid: there was a step
   void* frames;                                   // (N, T, frame)
   int64_t* actions;
   float* rewards;

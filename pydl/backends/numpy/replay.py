@@ -72,17 +72,21 @@ def replay_add(
             if i + rows.steps(e, i, row + 1) == row and rows.drawable(e, i):
                 _set(tree, e * T + i % T, tree[0])
 
-    seen = observation.reshape(N, stack, *frames.shape[2:])
+    seen = observation.reshape(-1, stack, *frames.shape[2:])
     after = last.reshape(seen.shape)
-    for e in np.flatnonzero(valid).tolist():
+    action, reward, terminated, truncated = (
+        x.reshape(-1) for x in (action, reward, terminated, truncated)
+    )
+    for i in np.flatnonzero(valid).tolist():
+        e = i % N
         before = rows.ring(e).stop - 1
         if before < 0 or not rows.flag(e, before) & ACTION:
             for k in range(stack - 1):
-                append(e, seen[e, k], 0, 0, 0)
-        flag = ACTION | TERMINATED * int(terminated[e]) | TRUNCATED * int(truncated[e])
-        append(e, seen[e, -1], flag, action[e], reward[e])
+                append(e, seen[i, k], 0, 0, 0)
+        flag = ACTION | TERMINATED * int(terminated[i]) | TRUNCATED * int(truncated[i])
+        append(e, seen[i, -1], flag, action[i], reward[i])
         if flag != ACTION:
-            append(e, after[e, -1], 0, 0, 0)
+            append(e, after[i, -1], 0, 0, 0)
 
 
 def replay_draw(
