@@ -37,6 +37,7 @@ class Options:
     steps: int = 50_000  # environment steps, in all environments together
     num_envs: int = 1  # environments side by side
     hidden: tuple[int, int] = (128, 128)  # widths of the two layers, for vector observations
+    normalize: bool = False  # scale observations from their bounds to [-1, 1]
     layernorm: bool = False  # normalise what each hidden layer makes (Ba et al., 2016)
     gamma: float = 0.99  # discount
     lr: float = 1e-3  # learning rate at the beginning
@@ -88,7 +89,7 @@ class QNetwork(nn.Module):
 
     def __init__(
         self, shape: tuple[int, ...], actions: int, hidden: tuple[int, int], layernorm: bool,
-        dueling: bool = False, atoms: int = 1,
+        dueling: bool = False, atoms: int = 1, bounds: tuple[Array, Array] | None = None,
     ) -> None:  # fmt: skip
         def normed(*sizes: int) -> list[nn.Module]:
             return [nn.LayerNorm(sizes if len(sizes) > 1 else sizes[0])] if layernorm else []
@@ -97,7 +98,11 @@ class QNetwork(nn.Module):
             side = (side - k) // stride + 1
             return [nn.Conv2d(i, o, k, stride), *normed(o, side, side), nn.ReLU()], side
 
-        self.channels_last = len(shape) == 3 and shape[2] < shape[0]  # MinAtar: (H, W, C)
+        self.channels_last = len(shape) == 3 and shape[0] == shape[1]  # MinAtar: (H, W, C)
+        self.bounds = None
+        if bounds is not None:
+            low, high = bounds
+            self.bounds = (pydl.tensor((high + low) / 2), pydl.tensor(2 / (high - low)))
         layers: list[nn.Module] = []
         features = shape[0]
         if len(shape) == 3:
@@ -129,6 +134,8 @@ class QNetwork(nn.Module):
             x = x.float()
         if self.channels_last:
             x = x.permute(0, 3, 1, 2)
+        if self.bounds is not None:
+            x = (x - self.bounds[0]) * self.bounds[1]
         h = self.body(x)
         y = self.advantage(h)
         if self.atoms > 1:
@@ -182,11 +189,24 @@ class Training:
         self.began = self.saved = self.shown = time.perf_counter()
         self._board: Any = None
 
+    def network(self, dueling: bool, atoms: int = 1) -> QNetwork:
+        """A network for these environments."""
+        c, envs = self.config, self.envs
+        bounds = envs.bounds if c.normalize else None
+        if bounds is not None and not np.isfinite(np.stack(bounds)).all():
+            raise UserError(f"--normalize: observations of {c.env} have no bounds: {bounds}")
+        shape = envs.observation.shape[1:]
+        return QNetwork(shape, envs.actions, c.hidden, c.layernorm, dueling, atoms, bounds)
+
     # ---- what the algorithms say
 
     def values(self, y: Tensor) -> Tensor:
         """The value of each action, (N, actions), from what the network says."""
         return y
+
+    def about(self) -> str:
+        """What there is besides the network, in words."""
+        return "no replay"
 
     def parts(self) -> Parts:
         """What of the run has tensors."""
@@ -195,8 +215,10 @@ class Training:
     # ---- acting
 
     def captured(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, as one native call where that is wished."""
-        return pydl.capture(function) if self.config.capture else function
+        """The function of arrays, as one native call where that is wished."""
+        if self.config.capture:
+            return pydl.capture(function)
+        return lambda *arrays: function(*map(pydl.tensor, arrays))
 
     def explorer(self, net: nn.Module) -> Callable[[], tuple[Array, Array]]:
         """A function that chooses actions for what the environments show now.

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from _agents import Options, QNetwork, Training, load_agent, play, prepare, run_training
+from _agents import Options, Training, load_agent, play, prepare, run_training
 from _checkpoint import Parts
 from _command_line import UserError, parse, run_main
 from numpy.typing import NDArray
@@ -121,25 +121,20 @@ class Dqn(Training):
         super().__init__(config)
         shape = self.envs.observation.shape[1:]
         atoms = 1 if config.distributional == "none" else config.atoms
-        self.net = QNetwork(
-            shape, self.envs.actions, config.hidden, config.layernorm, config.dueling, atoms
-        )
+        self.net = self.network(config.dueling, atoms)
         self.target, self.best = copy.deepcopy(self.net), copy.deepcopy(self.net)
         self.actor = copy.deepcopy(self.net) if config.concurrent else self.net
         self.optimizer = optim.Adam(self.net.parameters(), lr=config.lr)
         pictures = config.env.startswith("ALE/")
-        self.buffer = rl.ReplayBuffer(
-            config.buffer_size,
-            shape,
-            dtypes.of_numpy(self.envs.observation.dtype),
-            config.num_envs,
-            stack=shape[0] if pictures else 1,
-            n_step=config.n_step,
-            gamma=config.gamma,
-            prioritized=config.per,
-            alpha=config.per_alpha,
-            seed=config.seed,
-        )
+        try:
+            self.buffer = rl.ReplayBuffer(
+                config.buffer_size, shape, dtypes.of_numpy(self.envs.observation.dtype),
+                config.num_envs, stack=shape[0] if pictures else 1, n_step=config.n_step,
+                gamma=config.gamma, prioritized=config.per, alpha=config.per_alpha,
+                seed=config.seed,
+            )  # fmt: skip
+        except ValueError as e:
+            raise UserError(f"--buffer-size: {e}") from None
         self.support = pydl.linspace(config.v_min, config.v_max, config.atoms)  # of c51
         self.levels = (pydl.arange(config.atoms) + 0.5) / config.atoms  # of qr
 
@@ -227,6 +222,12 @@ class Dqn(Training):
     def catch_up(self) -> None:
         """The network that acts becomes the one that learns."""
         become(self.actor, self.net)
+
+    def about(self) -> str:
+        """What there is besides the network, in words."""
+        naive = self.options.buffer_size * 2 * self.envs.observation[0].nbytes
+        share = self.buffer.nbytes / naive
+        return f"replay of {self.buffer.nbytes / 1e6:.1f} MB, {share:.3f} of the naive one"
 
     def parts(self) -> Parts:
         """What of the run has tensors."""

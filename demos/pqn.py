@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from _agents import Options, QNetwork, Training, load_agent, play, prepare, run_training
+from _agents import Options, Training, load_agent, play, prepare, run_training
 from _checkpoint import Parts
 from _command_line import UserError, parse, run_main
 from numpy.typing import NDArray
@@ -77,10 +77,7 @@ class Pqn(Training):
     def __init__(self, config: Config) -> None:
         self.options = config
         super().__init__(config)
-        shape = self.envs.observation.shape[1:]
-        self.net = QNetwork(
-            shape, self.envs.actions, config.hidden, config.layernorm, config.dueling
-        )
+        self.net = self.network(config.dueling)
         self.best = copy.deepcopy(self.net)
         self.optimizer = optim.RAdam(self.net.parameters(), lr=config.lr)
 

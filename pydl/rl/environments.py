@@ -69,6 +69,7 @@ class Environments:
         num_envs: N.
         actions: how many there are to choose from.
         observation: (N, ...): what to act on now. Written anew by each step.
+        bounds: the least and the largest observation, (...) each; infinite where there are none.
         finished: the episodes that the last step ended.
     """
 
@@ -87,6 +88,7 @@ class Environments:
         self._seed = tuple(seed) if isinstance(seed, Sequence) else (seed,)
         self._limit = limit
         kind = np.dtype(observation_space.dtype)
+        self.bounds: tuple[Array, Array] = observation_space.low, observation_space.high
         shape = (N, *observation_space.shape)
         self.observation = np.zeros(shape, np.float32 if kind.kind == "f" else kind)
         self._step = Step(
