@@ -467,9 +467,8 @@ def run_training(
     size = sum(p.numel() for p in run.net.parameters())
     seen = f"{run.envs.observation.dtype} {run.envs.observation.shape[1:]}"
     say(f"{config.env}: {run.envs.num_envs} side by side, {run.envs.actions} actions, sees {seen}")
-    say(
-        f"{run.program} with {size:,} weights on {pydl._native.isa()}, {pydl.num_threads()} threads"
-    )
+    kernels = f"{pydl._native.isa()}, {pydl.num_threads()} threads"
+    say(f"{run.program} with {size:,} weights on {kernels}; {run.about()}")
     if config.resume and run.checkpoint.exists():
         run.load()
         progress = run.progress

@@ -70,7 +70,12 @@ def parse(
             help=text,
         )  # fmt: skip
     if presets is not None:
-        parser.set_defaults(**presets(config(**vars(parser.parse_known_args(arguments)[0]))))
+        words = sys.argv[1:] if arguments is None else arguments
+        given, _ = parser.parse_known_args([w for w in words if w not in ("-h", "--help")])
+        for name, value in presets(config(**vars(given))).items():
+            parser.set_defaults(**{name: value})
+            option = next(a for a in parser._actions if a.dest == name)
+            option.help = f"{comments[name]} (default: {value})"
     return config(**vars(parser.parse_args(arguments)))
 
 

@@ -21,7 +21,7 @@ SHORT += ["--test-episodes", 5, "--eval-episodes", 3, "--eps-end", 0.5]
 
 
 def weights(out: Path) -> list[bytes]:
-    return [t.numpy().tobytes() for t in pydl.load(out / "agent.safetensors").values()]
+    return [t.numpy().tobytes() for _, t in sorted(pydl.load(out / "agent.safetensors").items())]
 
 
 FLAGS: dict[str, list[object]] = {

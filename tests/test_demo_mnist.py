@@ -250,7 +250,7 @@ def test_help_is_made_of_the_comments(
         _command_line.parse(mnist_cnn.Config, "what it does", ["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "passes over the training images (default: 12)" in text
-    assert "--no-pictures do not write PNG files" in text
+    assert "--pictures, --no-pictures write PNG files" in text
     config = _command_line.parse(mnist_cnn.Config, "", ["--lr", "0.5", "--no-pictures"])
     assert config == mnist_cnn.Config(lr=0.5, pictures=False)
 
