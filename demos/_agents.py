@@ -52,7 +52,8 @@ class Options:
     sticky: float = 0.25  # probability that Atari repeats the last action
     eval_every: int = 5_000  # environment steps between evaluations
     eval_episodes: int = 20  # greedy episodes in each, always the same ones
-    solved: float = float("inf")  # stop after two evaluations on end with such a mean
+    solved: float = float("inf")  # stop after --patience evaluations on end with such a mean
+    patience: int = 2  # see --solved
     test_episodes: int = 100  # greedy episodes of the best network, at the end
     log_every: int = 1_000  # environment steps between lines of metrics
     seed: int = 0  # decides everything: the same seed gives the same bits
@@ -313,8 +314,8 @@ class Training:
             progress.best = (progress.steps, mean)
             self.best.load_state_dict(self.net.state_dict())
             self.save_agent()
-        last = [score for _, score, _ in progress.evaluations[-2:]]
-        progress.solved = len(last) == 2 and min(last) >= config.solved
+        last = [score for _, score, _ in progress.evaluations[-config.patience :]]
+        progress.solved = len(last) == config.patience and min(last) >= config.solved
         progress.evaluating += time.perf_counter() - began
         recent = [total for _, total, _ in progress.episodes[-20:]]
         say(
@@ -561,8 +562,9 @@ def report(run: Training, scores: Array, setup: float) -> int:
 def prepare(config: Options, least: dict[str, int]) -> None:
     """Checks the options that both programs have."""
     require("tqdm", "gymnasium", *["matplotlib", "PIL"] * config.pictures)
-    least = {"steps": 1, "num_envs": 1, "batch_size": 1, "eval_every": 1, "eval_episodes": 1,
-             "test_episodes": 1, "log_every": 1, "seed": 0, "threads": 0, **least}  # fmt: skip
+    ones = ("steps", "num_envs", "batch_size", "eval_every", "eval_episodes", "patience",
+            "test_episodes", "log_every")  # fmt: skip
+    least = {**dict.fromkeys(ones, 1), "seed": 0, "threads": 0, **least}
     for name, low in least.items():
         if getattr(config, name) < low:
             raise UserError(f"--{name.replace('_', '-')} must be at least {low}")

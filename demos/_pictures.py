@@ -94,6 +94,27 @@ def returns(
     return figure
 
 
+def seeds(training: Sequence[Array], evaluations: Sequence[Array], title: str) -> Figure:
+    """The curves of several runs of the same kind.
+
+    Args:
+        training: (n, 2) each: steps, and the mean return of training episodes up to there.
+        evaluations: (m, 3) each: steps, mean and least return of greedy episodes.
+        title: of the picture.
+    """
+    figure = canvas(10, 3.6)
+    axes = figure.subplots(1, 2, sharey=True)
+    for part, runs in zip(axes, (training, evaluations), strict=True):
+        for run in runs:
+            if len(run):
+                part.plot(run[:, 0], run[:, 1], linewidth=1, alpha=0.8)
+        part.grid(alpha=0.3)
+        part.set_xlabel("environment steps")
+    axes[0].set(title=f"{title}: while training", ylabel="return of an episode")
+    axes[1].set_title(f"greedy, a line for each of {len(evaluations)} seeds")
+    return figure
+
+
 def filters(name: str, images: Array) -> Figure:
     """Weights (n, H, W) of a first layer, as images: red positive, blue negative."""
     figure = canvas(7, 3.6)

@@ -54,7 +54,6 @@ class Config(Options):
     v_max: float = 10.0  # and the most
 
 
-CLASSIC: dict[str, Any] = {"log_every": 1_000, "eval_every": 2_000}
 MINATAR: dict[str, Any] = {
     **{"steps": 1_000_000, "num_envs": 8, "buffer_size": 100_000, "learning_starts": 5_000},
     **{"train_every": 32, "updates": 8, "batch_size": 32, "target_every": 250, "lr": 2.5e-4},
@@ -75,29 +74,28 @@ ATARI: dict[str, Any] = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "CartPole-v1": {
-        **CLASSIC,
         **{"steps": 50_000, "num_envs": 4, "buffer_size": 60_000, "train_every": 256},
         **{"updates": 128, "batch_size": 64, "lr": 2.3e-3, "target_every": 128, "eps_end": 0.04},
-        **{"eps_share": 0.16, "eval_every": 1_024, "solved": 500.0, "v_min": 0.0, "v_max": 100.0},
+        **{"eps_share": 0.16, "n_step": 3, "eval_every": 1_024, "eval_episodes": 100},
+        **{"solved": 500.0, "patience": 3, "v_min": 0.0, "v_max": 100.0},
     },
     "Acrobot-v1": {
-        **CLASSIC,
-        **{"steps": 100_000, "num_envs": 4, "buffer_size": 50_000, "train_every": 4},
-        **{"batch_size": 128, "lr": 6.3e-4, "target_every": 250, "eps_end": 0.1},
-        **{"eps_share": 0.12, "v_min": -100.0, "v_max": 0.0},
+        **{"steps": 150_000, "num_envs": 4, "buffer_size": 50_000, "train_every": 4},
+        **{"batch_size": 128, "lr": 6.3e-4, "lr_end": 0.1, "target_every": 250, "eps_end": 0.1},
+        **{"eps_share": 0.12, "n_step": 3, "layernorm": True, "double": True},
+        **{"eval_every": 10_000, "eval_episodes": 50, "v_min": -100.0, "v_max": 0.0},
     },
     "MountainCar-v0": {
-        **CLASSIC,
-        **{"steps": 120_000, "num_envs": 4, "buffer_size": 40_000, "train_every": 16},
-        **{"updates": 8, "batch_size": 128, "lr": 4e-3, "gamma": 0.98, "target_every": 300},
-        **{"eps_end": 0.07, "eps_share": 0.2, "v_min": -100.0, "v_max": 0.0},
+        **{"steps": 80_000, "num_envs": 4, "buffer_size": 60_000, "train_every": 16},
+        **{"updates": 8, "batch_size": 128, "lr": 1e-3, "lr_end": 0.1, "target_every": 304},
+        **{"eps_end": 0.07, "n_step": 5, "layernorm": True, "double": True, "normalize": True},
+        **{"eval_every": 10_000, "v_min": -100.0, "v_max": 0.0},
     },
     "LunarLander-v3": {
-        **CLASSIC,
         **{"steps": 300_000, "num_envs": 4, "buffer_size": 300_000, "train_every": 4},
         **{"batch_size": 128, "lr": 1e-3, "lr_end": 0.05, "gamma": 0.995, "n_step": 3},
         **{"layernorm": True, "double": True, "target_every": 250, "eps_end": 0.02},
-        **{"eps_share": 0.2, "eval_every": 15_000, "v_min": -300.0, "v_max": 300.0},
+        **{"eval_every": 15_000, "v_min": -300.0, "v_max": 300.0},
     },
 }
 

@@ -47,8 +47,9 @@ class Plan:
     def pause(self) -> None:
         """Note nothing, and leave new arrays to the shared pool, until `resume`."""
     def resume(self) -> None: ...
-    def host(self, function: Callable[[], object]) -> None:
-        """Have each replay call a Python function at this place."""
+    def host(self, function: Callable[[], object], after: bool = False) -> None:
+        """Have each replay call a Python function at this place; where it was started, when it is
+        waited for (`after`), or before all kernels."""
     def end(self) -> None: ...
     def replay(self) -> None: ...
     def patch(self, step: int, function: Callable[[], object]) -> None:
@@ -85,9 +86,9 @@ class Plan:
         `stale()` is not None.
         """
     def start(self, args: tuple[object, ...], tensor: type, repeat: int) -> bool:
-        """As `call`, on a thread of its own, `repeat` times on end; calls back into Python come first.
+        """As `call`, on a thread of its own, `repeat` times on end.
 
-        False where an argument does not fit its slot.
+        Calls back into Python are made once, now or in `wait`. False where an argument does not fit its slot.
         """
     def wait(self) -> list[Array]:
         """Wait for what was started; copies of the results of the last time."""

@@ -173,8 +173,9 @@ class Captured:
         """Begins a call, or several on end, on a thread of its own, and returns at once.
 
         Until `wait()` of what is returned, nothing else may use what the function changes, or
-        change what it reads; it may not be called or started again. Calls that cannot be replayed
-        yet happen here and now.
+        change what it reads; it may not be called or started again. What Python does in each
+        replay it does once: it looks at the learning rate now, and a schedule goes on in `wait()`.
+        Calls that cannot be replayed yet happen here and now.
 
         Args:
             args: of the function.

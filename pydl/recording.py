@@ -70,10 +70,13 @@ class Recording:
             self.needed.setdefault(id(leaf), (leaf, leaf._grad[0]))
 
     def host(self, function: Callable[[], Any]) -> Any:
-        """Call a Python function now, unrecorded, and at this place of every replay."""
+        """Call a Python function now, unrecorded, and at this place of every replay.
+
+        Where a replay was started, it is called when that is waited for: see `Captured.start`.
+        """
         with self.paused():
             result = function()
-        self.native.host(function)
+        self.native.host(function, after=True)
         return result
 
     def watch(self, changing: Any) -> None:

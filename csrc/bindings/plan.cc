@@ -47,13 +47,13 @@ void call_host(const void* step) {
   if (!result) throw py::error_already_set();
 }
 
-void note_host(Plan& plan, const py::function& function) {
+void note_host(Plan& plan, const py::function& function, bool after) {
   auto storage = std::make_shared<Storage>();  // owns no memory, but the function
   storage->owner = py::object(function).release().ptr();
   storage->release = release_object;
   plan.keep(storage);
   plan.describe("host", {});
-  plan.describe_host();
+  plan.describe_host(after ? Plan::Host::kAfter : Plan::Host::kBefore);
   PyObject* pointer = function.ptr();
   plan.note(call_host, &pointer, sizeof pointer);
 }
@@ -110,13 +110,13 @@ bool find_inputs(const Plan& plan, const py::tuple& args, const py::type& tensor
   return true;
 }
 
-// False where an argument does not fit its slot.
+// False where an argument does not fit its slot, or where what Python does cannot be moved.
 bool start(Plan& plan, const py::tuple& args, const py::type& tensor, int64_t repeat) {
   if (repeat < 1) {
     throw py::value_error("Plan.start: repeat is " + std::to_string(repeat) + ", expected >= 1");
   }
   std::vector<const void*> inputs;
-  if (!find_inputs(plan, args, tensor, &inputs)) return false;
+  if (!plan.can_start() || !find_inputs(plan, args, tensor, &inputs)) return false;
   plan.start(inputs, repeat);
   return true;
 }
@@ -192,7 +192,7 @@ void bind_plan(py::module_& m) {
   type.def("begin", begin, py::arg("companion") = py::none())
       .def("pause", &Plan::pause)
       .def("resume", &Plan::resume)
-      .def("host", note_host, py::arg("function"))
+      .def("host", note_host, py::arg("function"), py::arg("after") = false)
       .def("end", end)
       .def("replay", &Plan::replay, py::call_guard<WithoutGil>())
       .def("patch", patch, py::arg("step"), py::arg("function"))

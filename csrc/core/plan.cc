@@ -61,7 +61,7 @@ struct Plan::Started {
     FlushDenormals flush;
     for (int64_t i = 0; i < s.repeat; ++i) {
       for (const Step& step : s.plan->steps_) {
-        if (!step.host) step.run(s.plan->arguments_.data() + step.at);
+        if (step.host == Host::kNone) step.run(s.plan->arguments_.data() + step.at);
       }
     }
   }
@@ -266,11 +266,7 @@ std::vector<Array> Plan::call(const std::vector<const void*>& inputs) {
 void Plan::start(const std::vector<const void*>& inputs, int64_t repeat) {
   auto started = std::make_unique<Started>(this, repeat);
   put(inputs);
-  for (int64_t i = 0; i < repeat; ++i) {
-    for (const Step& step : steps_) {
-      if (step.host) step.run(arguments_.data() + step.at);
-    }
-  }
+  call_hosts(Host::kBefore);
   started_ = std::move(started);
   start_aside(&started_->aside);
 }
@@ -280,7 +276,23 @@ std::vector<Array> Plan::wait() {
   wait_for(started_->aside);
   const std::unique_ptr<Started> started = std::move(started_);
   if (started->aside.error != nullptr) std::rethrow_exception(started->aside.error);
+  call_hosts(Host::kAfter);
   return copies();
+}
+
+void Plan::call_hosts(Host when) const {
+  for (const Step& step : steps_) {
+    if (step.host == when) step.run(arguments_.data() + step.at);
+  }
+}
+
+bool Plan::can_start() const {
+  bool after = false;
+  for (const Step& step : steps_) {
+    if (step.host == Host::kBefore && after) return false;
+    after = after || step.host == Host::kAfter;
+  }
+  return true;
 }
 
 std::vector<double> Plan::profile() {

@@ -29,12 +29,15 @@ struct Operand {
 
 class Plan {
  public:
+  // A call back into Python, and when it is made where a run was started: before all kernels, or
+  // when it is waited for.
+  enum class Host { kNone, kBefore, kAfter };
   struct Step {
     std::string op;
     std::vector<Operand> operands;
     std::vector<Operand> work;  // its workspaces
     bool in_place = false;      // an output may lie where an input lies
-    bool host = false;          // a call back into Python
+    Host host = Host::kNone;
     void (*run)(const void*);
     size_t at, bytes;  // of its arguments
     size_t number;     // as recorded
@@ -73,8 +76,9 @@ class Plan {
   // result.
   std::vector<Array> call(const std::vector<const void*>& inputs);
   // The same on a thread of its own (core/aside.h), so many times on end; `wait` gives the results
-  // of the last time. Calls back into Python are made by `start` itself, before all others.
+  // of the last time. Calls back into Python are made once, by `start` and `wait` themselves.
   void start(const std::vector<const void*>& inputs, int64_t repeat);
+  bool can_start() const;  // no call of kBefore comes after one of kAfter
   std::vector<Array> wait();
 
   const std::vector<Step>& steps() const { return steps_; }
@@ -91,7 +95,7 @@ class Plan {
 
   // By whoever prepares a call, before it runs.
   void describe(const char* op, std::vector<Operand> operands, bool in_place = false);
-  void describe_host() { next_.host = true; }
+  void describe_host(Host when) { next_.host = when; }
   void describe_work(const std::shared_ptr<Storage>& storage);
   Operand operand(const char* name, const Array& x, bool written);  // keeps the memory of x
   void keep(const std::shared_ptr<Storage>& storage);               // what noted calls point into
@@ -103,6 +107,7 @@ class Plan {
   void release();
   void put(const std::vector<const void*>& inputs);
   void run() const;
+  void call_hosts(Host when) const;
   std::vector<Array> copies() const;
   struct Started;
   int64_t block_of(const Storage& storage);
