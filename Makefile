@@ -1,4 +1,5 @@
-# `make mnist` and `make dcgan` run demos, `make test` passes the tests; each makes its own .venv first.
+# `make mnist`, `make dcgan` and `make dqn` run demos, `make test` passes the tests; each makes its
+# own .venv first.
 # Options go through ARGS: make mnist ARGS="--epochs 3 --check"
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,16 +11,19 @@ mnist: $(VENV)/demos.stamp
 dcgan: $(VENV)/demos.stamp
 	$(VENV)/bin/python demos/dcgan.py $(ARGS)
 
+dqn: $(VENV)/rl.stamp
+	$(VENV)/bin/python demos/dqn.py $(ARGS)
+
 test: $(VENV)/test.stamp
 	$(VENV)/bin/pytest $(ARGS)
 
-# Each stamp is one `pip install` of the extra it names; [test] holds [demos].
+# Each stamp is one `pip install` of the extra it names; [test] holds [demos] and [rl].
 $(VENV)/%.stamp: $(SOURCES)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet ".[$*]"
-	touch $@ $(if $(filter test,$*),$(VENV)/demos.stamp)
+	touch $@ $(if $(filter test,$*),$(VENV)/demos.stamp $(VENV)/rl.stamp)
 
 clean:
 	rm -rf build dist $(VENV)
 
-.PHONY: mnist dcgan test clean
+.PHONY: mnist dcgan dqn test clean

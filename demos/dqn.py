@@ -1,7 +1,7 @@
 """Deep Q-learning: an agent that learns what its actions are worth, from what it remembers.
 
 To be read from top to bottom: options, presets, the update, the loop. Beside it lie _agents.py
-(networks, evaluation, checkpoint, pictures), _command_line.py and _pictures.py.
+(networks, evaluation, checkpoint) and _agent_program.py (tests, pictures, reports).
 Sources: Mnih et al., "Human-level control through deep reinforcement learning" (2015), and at each
 extension its own.
 """
@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from _agents import Options, Training, load_agent, play, prepare, run_training
+from _agent_program import load_agent, play, prepare, run_training
+from _agents import Options, Training
 from _checkpoint import Parts
 from _command_line import UserError, parse, run_main
 from numpy.typing import NDArray

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from _agents import Options, Training, load_agent, play, prepare, run_training
+from _agent_program import load_agent, play, prepare, run_training
+from _agents import Options, Training
 from _checkpoint import Parts
 from _command_line import UserError, parse, run_main
 from numpy.typing import NDArray
