@@ -64,14 +64,9 @@ MINATAR: dict[str, Any] = {
 ATARI: dict[str, Any] = {
     **{"steps": 10_000_000, "num_envs": 8, "buffer_size": 100_000, "learning_starts": 20_000},
     **{"train_every": 32, "updates": 8, "batch_size": 32, "target_every": 1_000, "lr": 1e-4},
-    **{
-        "eps_end": 0.01,
-        "eps_share": 0.03,
-        "double": True,
-        "n_step": 3,
-        "checkpoint_seconds": 300.0,
-    },
-    **{"eval_every": 100_000, "eval_episodes": 8, "log_every": 5_000, "test_episodes": 30},
+    **{"eps_end": 0.01, "eps_share": 0.03, "double": True, "n_step": 3, "log_every": 5_000},
+    **{"eval_every": 100_000, "eval_episodes": 8, "test_episodes": 30},
+    **{"checkpoint_seconds": 300.0},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "CartPole-v1": {

@@ -212,7 +212,7 @@ def test_presets_give_way_to_what_is_given(tmp_path: Path) -> None:
     assert code == 0, stderr
     about = pydl.io.load_metadata(tmp_path / "agent.safetensors")["pydl_agent"]
     config = json.loads(about)["config"]
-    assert (config["double"], config["n_step"], config["gamma"]) == (False, 2, 0.98)
+    assert (config["double"], config["n_step"], config["normalize"]) == (False, 2, True)
 
 
 GAMES = ["Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders"]

@@ -5,6 +5,8 @@ A toy environment with known observations proves that nothing is read across an 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +449,13 @@ def test_what_is_missing_is_named_with_the_command(monkeypatch: pytest.MonkeyPat
         rl.make("MinAtar/Breakout-v1")
     with pytest.raises(ImportError, match=r'needs pillow: pip install "pydl-nn\[rl\]"'):
         rl.save_animation("x.gif", [np.zeros((4, 4, 3), np.uint8)])
+
+
+def test_missing_box2d_is_named_with_the_command() -> None:
+    """In a process of its own, which never had it."""
+    code = "import sys; sys.modules['Box2D'] = None; from pydl import rl; rl.make('LunarLander-v3')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'ImportError: needs Box2D: pip install "pydl-nn[box2d]"' in done.stderr
 
 
 GAMES = ["Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders"]

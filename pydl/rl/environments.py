@@ -445,9 +445,10 @@ def register(module: str) -> None:
             return
         import logging
 
+        before = logging.root.manager.disable
         logging.disable(logging.WARNING)  # it warns where seaborn, for its window, is missing
         importlib.import_module("minatar.gym").register_envs()
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
     else:
         gymnasium.register_envs(importlib.import_module(module))
 
