@@ -219,7 +219,7 @@ class Training:
         N, actions = self.envs.num_envs, self.envs.actions
         seen = pydl.from_numpy(self.envs.observation)  # written by the environments, read here
         eps, value = pydl.zeros(1), pydl.zeros(N)
-        chosen = pydl.zeros(N, dtype=pydl.int64)
+        chosen = pydl.from_numpy(self.envs.action)
 
         def act() -> None:
             with pydl.no_grad():
@@ -228,7 +228,7 @@ class Training:
                 chosen.copy_(pydl.where(pydl.rand(N) < eps, chance, q.argmax(1)))
                 value.copy_(q.amax(1))
 
-        act, share, found = self.captured(act), eps.numpy(), (chosen.numpy(), value.numpy())
+        act, share, found = self.captured(act), eps.numpy(), (self.envs.action, value.numpy())
 
         def choose() -> tuple[Array, Array]:
             share[0] = self.epsilon()

@@ -194,6 +194,8 @@ class Plan:
             slot[0] = gradient
         for version in self._changed:
             version[0] += 1
+        if self._output is None:
+            return None
         tensors = [Tensor(array, self._device) for array in arrays]
         return self._filled(tensors) if self._flat is None else self._flat(tensors)
 

@@ -67,12 +67,15 @@ inline void store_blocks(uint32_t* out, Lanes c0, Lanes c1, Lanes c2, Lanes c3) 
 }
 #endif
 
-// words[0..kTile) = the stream from word `first` (a multiple of 4) on.
-void fill_words(Stream s, int64_t first, uint32_t* __restrict words) {
+// words[0..count) = the stream from word `first` (a multiple of 4) on; up to a multiple of
+// kGroup, which kTile is too, what follows is the stream as well.
+constexpr int64_t kGroup = 32;
+void fill_words(Stream s, int64_t first, int64_t count, uint32_t* __restrict words) {
+  const int64_t blocks = ceil_div(count, kGroup) * kGroup / 4;
   const uint64_t counter = s.offset + static_cast<uint64_t>(first / 4);
 #if defined(PYDL_ISA_AVX512) || defined(PYDL_ISA_AVX2)
   const Lanes m0 = all(kPhiloxM0), m1 = all(kPhiloxM1);
-  for (int64_t b = 0; b < kTile / 4; b += kBlocks) {
+  for (int64_t b = 0; b < blocks; b += kBlocks) {
     Lanes c0 = add(all(counter + static_cast<uint64_t>(b)), ramp());
     Lanes c1 = high(c0), c2 = all(0), c3 = all(0);
     uint32_t k0 = static_cast<uint32_t>(s.seed), k1 = static_cast<uint32_t>(s.seed >> 32);
@@ -89,7 +92,7 @@ void fill_words(Stream s, int64_t first, uint32_t* __restrict words) {
     store_blocks(words + 4 * b, c0, c1, c2, c3);
   }
 #else
-  for (int64_t b = 0; b < kTile / 4; ++b) {
+  for (int64_t b = 0; b < blocks; ++b) {
     philox4x32(s.seed, counter + static_cast<uint64_t>(b), words + 4 * b);
   }
 #endif
@@ -151,8 +154,9 @@ inline void tiles(Stream s, int64_t piece, int64_t total, int64_t each, F f) {
   alignas(64) uint32_t words[kTile];
   const int64_t end = min64((piece + 1) * kPiece, total), step = kTile / each;
   for (int64_t i = piece * kPiece; i < end; i += step) {
-    fill_words(s, i * each, words);
-    f(words, i, min64(step, end - i));
+    const int64_t n = min64(step, end - i);
+    fill_words(s, i * each, n * each, words);
+    f(words, i, n);
   }
 }
 
@@ -170,7 +174,7 @@ void normal_piece(const void* ctx, int64_t piece, void*) {
   const double mean = a.a, deviation = a.b;
   tiles(stream_of(a.state), piece, a.n, 1, [&](const uint32_t* words, int64_t at, int64_t n) {
     alignas(64) float z[kTile];  // whole pairs, so that an odd n takes the first of its last pair
-    for (int64_t j = 0; j < kTile / 2; ++j) {
+    for (int64_t j = 0; j < (n + 1) / 2; ++j) {
       double z0, z1;
       normal_pair(words[2 * j], words[2 * j + 1], &z0, &z1);
       z[2 * j] = static_cast<float>(mean + deviation * z0);

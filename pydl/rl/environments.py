@@ -69,6 +69,7 @@ class Environments:
         num_envs: N.
         actions: how many there are to choose from.
         observation: (N, ...): what to act on now. Written anew by each step.
+        action: (N,), int64: of the last step. Who chooses may write here, and pass it to `step`.
         bounds: the least and the largest observation, (...) each; infinite where there are none.
         finished: the episodes that the last step ended.
     """
@@ -96,6 +97,7 @@ class Environments:
             np.zeros(N, np.bool_), np.zeros(N, np.bool_), np.zeros_like(self.observation),
             np.ones(N, np.bool_),
         )  # fmt: skip
+        self.action = self._step.action
         self._number = [0] * N  # of the episode that runs
         self._total = [0.0] * N
         self._log: list[list[int]] = [[] for _ in range(N)]  # its actions
@@ -133,7 +135,8 @@ class Environments:
             raise ValueError(
                 f"Environments.step: actions have shape {actions.shape}, expected {action.shape}"
             )
-        action[...] = actions
+        if actions is not action:
+            action[...] = actions
         chosen: list[int] = action.tolist()
         if min(chosen) < 0 or max(chosen) >= self.actions:
             raise ValueError(f"Environments.step: actions {chosen}, expected [0, {self.actions})")
