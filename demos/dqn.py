@@ -76,10 +76,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         **{"solved": 500.0, "patience": 3, "v_min": 0.0, "v_max": 100.0},
     },
     "Acrobot-v1": {
-        **{"steps": 150_000, "num_envs": 4, "buffer_size": 50_000, "train_every": 4},
+        **{"steps": 120_000, "num_envs": 4, "buffer_size": 50_000, "train_every": 4},
         **{"batch_size": 128, "lr": 6.3e-4, "lr_end": 0.1, "target_every": 250, "eps_end": 0.1},
         **{"eps_share": 0.12, "n_step": 3, "layernorm": True, "double": True},
-        **{"eval_every": 10_000, "eval_episodes": 50, "v_min": -100.0, "v_max": 0.0},
+        **{"eval_every": 15_000, "eval_episodes": 50, "v_min": -100.0, "v_max": 0.0},
     },
     "MountainCar-v0": {
         **{"steps": 80_000, "num_envs": 4, "buffer_size": 60_000, "train_every": 16},
@@ -131,6 +131,7 @@ class Dqn(Training):
             raise UserError(f"--buffer-size: {e}") from None
         self.support = pydl.linspace(config.v_min, config.v_max, config.atoms)  # of c51
         self.levels = (pydl.arange(config.atoms) + 0.5) / config.atoms  # of qr
+        self.learner = Learner(self)
 
     def values(self, y: Tensor) -> Tensor:
         """The value of each action, (N, actions): the mean of its distribution where it has one."""
@@ -216,6 +217,10 @@ class Dqn(Training):
     def catch_up(self) -> None:
         """The network that acts becomes the one that learns."""
         become(self.actor, self.net)
+
+    def settle(self) -> None:
+        """Waits for what is still being done: then networks may be looked at."""
+        self.learner.settle()
 
     def about(self) -> str:
         """What there is besides the network, in words."""
@@ -330,8 +335,7 @@ def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
         say: Prints a line.
     """
     config, progress, envs = run.options, run.progress, run.envs
-    act, learner, clock = run.explorer(run.actor), Learner(run), time.perf_counter
-    run.settle = learner.settle  # type: ignore[method-assign]
+    act, learner, clock = run.explorer(run.actor), run.learner, time.perf_counter
     due = progress.steps // config.train_every * config.train_every + config.train_every
     while progress.steps < config.steps and not progress.solved:
         start = clock()
@@ -354,7 +358,7 @@ def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:
                 progress.learning += clock() - stepped
         if progress.steps >= run.due:
             run.look(bar, say)
-    learner.settle()
+    run.settle()
     bar.update(progress.steps - bar.n)
 
 
