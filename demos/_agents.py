@@ -6,6 +6,7 @@ Not the algorithms: those are read in the two programs from top to bottom.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -69,6 +70,12 @@ class Options:
 # ---- networks: observations (N, ...) to (N, actions), or (N, actions, atoms)
 
 
+# Convolutions (channels, kernel, stride), and the width of the layer behind them.
+NATURE = ([(32, 8, 4), (64, 4, 2), (64, 3, 1)], 512)  # Atari at 84 x 84
+SMALL = ([(16, 4, 2), (32, 4, 2), (32, 3, 1)], 256)  # Atari at less
+MINATAR = ([(16, 3, 1)], 128)
+
+
 class QNetwork(nn.Module):
     """The value of each action, or a distribution of it; three bodies for three kinds of images.
 
@@ -80,33 +87,27 @@ class QNetwork(nn.Module):
         self, shape: tuple[int, ...], actions: int, hidden: tuple[int, int], layernorm: bool,
         dueling: bool = False, atoms: int = 1, bounds: tuple[Array, Array] | None = None,
     ) -> None:  # fmt: skip
-        def normed(*sizes: int) -> list[nn.Module]:
-            return [nn.LayerNorm(sizes if len(sizes) > 1 else sizes[0])] if layernorm else []
-
-        def conv(i: int, o: int, k: int, stride: int, side: int) -> tuple[list[nn.Module], int]:
-            side = (side - k) // stride + 1
-            return [nn.Conv2d(i, o, k, stride), *normed(o, side, side), nn.ReLU()], side
-
         self.channels_last = len(shape) == 3 and shape[0] == shape[1]  # MinAtar: (H, W, C)
         self.bounds = None
         if bounds is not None:
             low, high = bounds
             self.bounds = (pydl.tensor((high + low) / 2), pydl.tensor(2 / (high - low)))
+
+        def normed(*sizes: int) -> list[nn.Module]:
+            return [nn.LayerNorm(sizes)] if layernorm else []
+
         layers: list[nn.Module] = []
-        features = shape[0]
+        features, widths = shape[0], list(hidden)
         if len(shape) == 3:
-            channels, side = (shape[2] if self.channels_last else shape[0]), shape[1]
-            kernels = [(16, 3, 1)] if self.channels_last else [(16, 4, 2), (32, 4, 2), (32, 3, 1)]
-            if side >= 84:
-                kernels = [(32, 8, 4), (64, 4, 2), (64, 3, 1)]
+            side = shape[1]
+            kernels, width = MINATAR if self.channels_last else NATURE if side >= 84 else SMALL
+            channels = shape[2] if self.channels_last else shape[0]
             for out, k, stride in kernels:
-                more, side = conv(channels, out, k, stride, side)
-                layers, channels = layers + more, out
+                side = (side - k) // stride + 1
+                layers += [nn.Conv2d(channels, out, k, stride), *normed(out, side, side), nn.ReLU()]
+                channels = out
             layers.append(nn.Flatten())
-            features = channels * side * side
-            widths = [512] if shape[1] >= 84 else [256] if not self.channels_last else [128]
-        else:
-            widths = list(hidden)
+            features, widths = channels * side * side, [width]
         for width in widths:
             layers += [nn.Linear(features, width), *normed(width), nn.ReLU()]
             features = width
@@ -150,6 +151,9 @@ class Progress:
     metrics: list[dict[str, float]] = field(default_factory=list)  # the lines of metrics.jsonl
     best: tuple[int, float] = (0, -float("inf"))  # step and mean of the best evaluation
     solved: bool = False
+    loss: float = 0.0  # of the last update that was looked at
+    q_mean: float = 0.0
+    q_max: float = 0.0
     environment: float = 0.0  # seconds
     acting: float = 0.0
     learning: float = 0.0
@@ -174,7 +178,6 @@ class Training:
             self.out / "checkpoint.safetensors", self.program, self.identity()
         )
         self.looked, self.due = 0, 1  # the steps of the last look, and of the next
-        self.loss = self.q_mean = self.q_max = 0.0  # of the last update that was looked at
         self.began = self.saved = self.shown = time.perf_counter()
         self._board: Any = None
 
@@ -265,6 +268,13 @@ class Training:
         """Returns of greedy episodes, whose seeds depend on the purpose alone."""
         return returns(self.config, self.greedy(net), purpose, episodes)
 
+    def note_learning(self, learned: tuple[Tensor, ...]) -> None:
+        """Looks at an update's loss, and the mean and the largest value."""
+        p = self.progress
+        p.loss, p.q_mean, p.q_max = (t.item() for t in learned)
+        if not math.isfinite(p.loss):
+            raise UserError(f"the loss is {p.loss} after {p.steps:,} steps: try a lower --lr")
+
     def settle(self) -> None:
         """Waits for what is still being done: then networks may be looked at."""
 
@@ -308,7 +318,7 @@ class Training:
         recent = [total for _, total, _ in progress.episodes[-20:]]
         say(
             f"step {progress.steps:,}   training: return {np.mean(recent or [np.nan]):.1f}, "
-            f"loss {self.loss:.3g}, max Q {self.q_max:.4g}   "
+            f"loss {progress.loss:.3g}, max Q {progress.q_max:.4g}   "
             f"greedy: {mean:.1f}, least {least:.1f}"
         )
 
@@ -322,9 +332,9 @@ class Training:
             "charts/episodic_length": float(np.mean([e[2] for e in recent] or [0])),
             "charts/epsilon": self.epsilon(),
             "charts/SPS": progress.steps / max(self.elapsed(), 1e-9),
-            "losses/td_loss": self.loss,
-            "losses/q_values": self.q_mean,
-            "losses/max_q": self.q_max,
+            "losses/td_loss": progress.loss,
+            "losses/q_values": progress.q_mean,
+            "losses/max_q": progress.q_max,
         }
         progress.metrics.append(line)
         if self._board is not None:
@@ -338,7 +348,7 @@ class Training:
         bar.set_postfix_str(
             f"return {line.get('charts/episodic_return', 0):.1f}, "
             f"length {line.get('charts/episodic_length', 0):.0f}, eps {self.epsilon():.2f}, "
-            f"loss {self.loss:.3g}, max Q {self.q_max:.4g}, env/act/learn {shares} %",
+            f"loss {progress.loss:.3g}, max Q {progress.q_max:.4g}, env/act/learn {shares} %",
             refresh=False,
         )
         bar.update(progress.steps - bar.n)

@@ -9,7 +9,6 @@ extension its own.
 from __future__ import annotations
 
 import copy
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -320,10 +319,7 @@ class Learner:
         if c.tau >= 1 and after // c.target_every > before // c.target_every:
             self.follow()
         if after // 64 > before // 64:  # looking takes time
-            run.loss, run.q_mean, run.q_max = (t.item() for t in learned)
-            if not math.isfinite(run.loss):
-                steps = run.progress.steps
-                raise UserError(f"the loss is {run.loss} after {steps:,} steps: try a lower --lr")
+            run.note_learning(learned)
 
 
 def train(run: Dqn, bar: Any, say: Callable[[str], None]) -> None:

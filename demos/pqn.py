@@ -8,7 +8,6 @@ Source: Gallici et al., "Simplifying deep temporal difference learning" (2024), 
 from __future__ import annotations
 
 import copy
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -164,9 +163,7 @@ def train(run: Pqn, bar: Any, say: Callable[[str], None]) -> None:
                 some = order[b : b + config.batch_size]
                 learned = update(observation[some], action[some], aim[some])
                 progress.updates += 1
-        run.loss, run.q_mean, run.q_max = (t.item() for t in learned)
-        if not math.isfinite(run.loss):
-            raise UserError(f"the loss is {run.loss} at step {progress.steps:,}: try a lower --lr")
+        run.note_learning(learned)
         progress.learning += clock() - start
         if progress.steps >= run.due:
             run.look(bar, say)
