@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import nn as nn
     from . import optim as optim
+    from . import rl as rl
     from . import testing as testing
     from .io import load as load
     from .io import save as save
@@ -41,6 +42,7 @@ _LAZY = (
     "metrics",
     "nn",
     "optim",
+    "rl",
     "testing",
 )  # imported at first use: see `__getattr__`
 
