@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def returns(
     right.set(title="Loss, and the largest value of a batch", xlabel="environment steps")
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if len(episodes) or len(evaluations):
         left.legend()
     return figure
@@ -109,6 +111,7 @@ def seeds(training: Sequence[Array], evaluations: Sequence[Array], title: str) -
             if len(run):
                 part.plot(run[:, 0], run[:, 1], linewidth=1, alpha=0.8)
         part.grid(alpha=0.3)
+        part.xaxis.set_major_formatter(EngFormatter(sep=""))
         part.set_xlabel("environment steps")
     axes[0].set(title=f"{title}: while training", ylabel="return of an episode")
     axes[1].set_title(f"greedy, a line for each of {len(evaluations)} seeds")

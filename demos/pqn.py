@@ -48,7 +48,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 MINATAR: dict[str, Any] = {
     **{"steps": 1_000_000, "num_envs": 128, "batch_size": 128, "lr": 5e-4, "lr_end": 0.0},
-    **{"eps_share": 0.1, "eval_every": 100_000, "log_every": 20_000},
+    **{"epochs": 4, "eps_share": 0.1, "eval_every": 100_000, "log_every": 20_000},
 }
 ATARI: dict[str, Any] = {
     **{"steps": 10_000_000, "num_envs": 32, "batch_size": 128, "lr": 2.5e-4, "lr_end": 0.0},
