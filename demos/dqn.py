@@ -75,7 +75,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **{"solved": 500.0, "patience": 3, "v_min": 0.0, "v_max": 100.0},
     },
     "Acrobot-v1": {
-        **{"steps": 120_000, "num_envs": 4, "buffer_size": 50_000, "train_every": 4},
+        **{"steps": 150_000, "num_envs": 4, "buffer_size": 50_000, "train_every": 4},
         **{"batch_size": 128, "lr": 6.3e-4, "lr_end": 0.1, "target_every": 250, "eps_end": 0.1},
         **{"eps_share": 0.12, "n_step": 3, "layernorm": True, "double": True},
         **{"eval_every": 15_000, "eval_episodes": 50, "v_min": -100.0, "v_max": 0.0},
