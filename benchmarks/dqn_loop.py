@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-SIDES = ("pydl", "pydl-concurrent", "torch-1", "torch-2", "cleanrl-1")
+SIDES = ("pydl", "pydl-concurrent", "torch-1", "torch-2", "cleanrl-1", "cleanrl-2")
 BATCH, BUFFER, START, EVERY, FOLLOW, HIDDEN = 128, 10_000, 0.02, 10, 500, (120, 84)
 SHARE, END, GAMMA, LR = 0.5, 0.05, 0.99, 2.5e-4
 
