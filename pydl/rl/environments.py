@@ -68,6 +68,7 @@ class Environments:
     Attributes:
         num_envs: N.
         actions: how many there are to choose from.
+        limit: how many episodes each plays before it rests; None for ever.
         observation: (N, ...): what to act on now. Written anew by each step.
         action: (N,), int64: of the last step. Who chooses may write here, and pass it to `step`.
         bounds: the least and the largest observation, (...) each; infinite where there are none.
@@ -87,7 +88,7 @@ class Environments:
         self.num_envs = N = num_envs
         self.actions = int(action_space.n)
         self._seed = tuple(seed) if isinstance(seed, Sequence) else (seed,)
-        self._limit = limit
+        self.limit = limit
         kind = np.dtype(observation_space.dtype)
         self.bounds: tuple[Array, Array] = observation_space.low, observation_space.high
         shape = (N, *observation_space.shape)
@@ -106,10 +107,10 @@ class Environments:
     @property
     def resting(self) -> bool:
         """Whether every environment has played `limit` episodes."""
-        return self._limit is not None and min(self._number) >= self._limit
+        return self.limit is not None and min(self._number) >= self.limit
 
     def _rests(self, i: int) -> bool:
-        return self._limit is not None and self._number[i] >= self._limit
+        return self.limit is not None and self._number[i] >= self.limit
 
     def _episode_seed(self, i: int) -> int:
         entropy = [*self._seed, i, self._number[i]]
@@ -218,7 +219,7 @@ class SingleEnvironments(Environments):
         np.copyto(step.observation, self.observation)
         _, _, reward, terminated, truncated, after, valid = step
         for i, env in enumerate(self.envs):
-            if self._limit is not None and self._rests(i):
+            if self.limit is not None and self._rests(i):
                 valid[i] = False
                 continue
             after[i], gained, over, cut, _ = env.step(chosen[i])
@@ -315,7 +316,7 @@ class VectorEnvironments(Environments):
         for ended in np.flatnonzero(over) if self._same_step else ():
             step.next_observation[ended] = info["final_obs"][ended]
         for i in range(self.num_envs):
-            if self._limit is not None and self._rests(i):
+            if self.limit is not None and self._rests(i):
                 step.valid[i] = False
             if not step.valid[i]:
                 continue

@@ -27,7 +27,7 @@ def evaluate(policy: Callable[[Array], Array], environments: Environments) -> li
     Raises:
         ValueError: the environments have no limit.
     """
-    if environments._limit is None:
+    if environments.limit is None:
         raise ValueError("evaluate: the environments have no limit of episodes")
     episodes: list[Episode] = []
     while not environments.resting:

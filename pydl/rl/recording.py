@@ -33,7 +33,7 @@ def record(
     Raises:
         ValueError: there are several environments, or no limit.
     """
-    if environments.num_envs != 1 or environments._limit is None:
+    if environments.num_envs != 1 or environments.limit is None:
         raise ValueError("record: expected one environment with a limit of episodes")
     frames, totals = [picture(environments)], []
     while not environments.resting and len(frames) < max_steps:
