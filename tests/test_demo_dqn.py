@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from demo_runner import DEMOS, notes_of, result, run, start, wait_for_checkpoint
+from demo_runner import DEMOS, notes_of, result, run, start
 
 import pydl
 
@@ -24,39 +23,56 @@ def weights(out: Path) -> list[bytes]:
     return [t.numpy().tobytes() for _, t in sorted(pydl.load(out / "agent.safetensors").items())]
 
 
-FLAGS: dict[str, list[object]] = {
-    "plain": [],
-    "double": ["--double"],
-    "dueling": ["--dueling"],
-    "n steps": ["--n-step", 3],
-    "prioritised": ["--per"],
-    "layer norm": ["--layernorm"],
-    "c51": ["--distributional", "c51"],
-    "quantiles": ["--distributional", "qr", "--atoms", 11],
-    "soft target": ["--tau", 0.01],
-    "squared error": ["--loss", "mse"],
-    "no clipping": ["--max-norm", 0],
-    "concurrent": ["--concurrent"],
-    "all": ["--double", "--dueling", "--n-step", 3, "--per", "--layernorm", "--distributional",
-            "c51", "--atoms", 21, "--tau", 0.05, "--concurrent"],
-}  # fmt: skip
+FLAGS: list[list[object]] = [
+    ["--double"],
+    ["--dueling"],
+    ["--n-step", 2],
+    ["--per"],
+    ["--layernorm"],
+    ["--distributional", "c51"],
+    ["--distributional", "qr", "--atoms", 11],
+    ["--tau", 0.01],
+    ["--loss", "mse"],
+    ["--max-norm", 0.01],
+    ["--concurrent"],
+    ["--reward-scale", 0.1],
+]
 
 
-@pytest.mark.parametrize("flags", FLAGS.values(), ids=list(FLAGS))
-def test_each_flag_runs_and_a_captured_run_gives_the_bits_of_an_eager_one(
-    flags: list[object], tmp_path: Path
-) -> None:
-    lines = []
-    for name in ("--capture", "--no-capture"):
-        code, stdout, stderr = run(
-            "dqn.py", *SHORT, *flags, name, "--steps", 2000, "--out", tmp_path / name, "--quiet",
-            "--no-pictures",
-        )  # fmt: skip
-        assert code == 0, stderr
-        lines.append(result(stdout))
-    assert lines[0]["weights_sha256"] == lines[1]["weights_sha256"]
-    assert lines[0]["updates"] > 100
-    assert lines[0]["score"] == lines[1]["score"]
+def brief(out: Path, *options: object) -> dict[str, Any]:
+    """What comes of two rounds of updates."""
+    code, stdout, stderr = run(
+        "dqn.py", *SHORT, "--steps", 1400, "--eval-every", 1400, *options, "--out", out, "--quiet",
+        "--no-pictures",
+    )  # fmt: skip
+    assert code == 0, stderr
+    found = result(stdout)
+    assert found["updates"] == 256
+    return found
+
+
+def test_each_flag_stands_alone_and_changes_something(tmp_path: Path) -> None:
+    plain = brief(tmp_path / "plain")["weights_sha256"]
+    found = {plain}
+    for i, flags in enumerate(FLAGS):
+        found.add(brief(tmp_path / str(i), *flags)["weights_sha256"])
+    assert len(found) == 1 + len(FLAGS)
+
+
+COMBINED: list[list[object]] = [
+    [],
+    ["--double", "--dueling", "--layernorm", "--per", "--loss", "mse"],
+    ["--distributional", "qr", "--atoms", 11, "--n-step", 2, "--concurrent"],
+    ["--double", "--dueling", "--n-step", 2, "--per", "--layernorm", "--distributional", "c51",
+     "--atoms", 21, "--tau", 0.05, "--concurrent"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("flags", COMBINED, ids=["plain", "values", "quantiles", "all"])
+def test_a_captured_run_gives_the_bits_of_an_eager_one(flags: list[object], tmp_path: Path) -> None:
+    one, two = (brief(tmp_path / name, *flags, name) for name in ("--capture", "--no-capture"))
+    assert one["weights_sha256"] == two["weights_sha256"]
+    assert one["score"] == two["score"]
     assert weights(tmp_path / "--capture") == weights(tmp_path / "--no-capture")
 
 
@@ -102,19 +118,22 @@ def test_pqn_learns_to_hold_the_pole_up(tmp_path: Path) -> None:
     assert result(stdout)["score"] >= 475
 
 
-def killed_and_resumed(program: str, out: Path, steps: int, *options: object) -> dict[str, Any]:
-    """A run that is killed again and again, at a time of its own each, until it is through."""
-    rng = np.random.default_rng(steps)
-    command = [*SHORT, "--steps", steps, *options, "--out", out, "--resume", "--no-pictures"]
-    command += ["--checkpoint-seconds", 0]
-    for _ in range(3):
+def killed_and_resumed(program: str, out: Path, *options: object, kills: int) -> dict[str, Any]:
+    """A run that is killed at random moments, each time after it came further."""
+    rng = np.random.default_rng(kills)
+    command = [*options, "--out", out, "--resume", "--no-pictures", "--quiet"]
+    path = out / "checkpoint.safetensors"
+    for _ in range(kills):
+        before = path.stat().st_mtime_ns if path.exists() else 0
         process = start(program, *command)
-        if not (out / "checkpoint.safetensors").exists():
-            wait_for_checkpoint(out, process)
-        try:
-            process.communicate(timeout=1.0 + 1.5 * rng.random())
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + 120
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(0.2 * rng.random())
+        assert process.poll() is None, "it was through before it was killed"
+        process.kill()
         process.communicate()
     code, stdout, stderr = run(program, *command)
     assert code == 0, stderr
@@ -125,20 +144,45 @@ RESUMED: list[tuple[str, list[object]]] = [
     ("dqn.py", []),
     ("dqn.py", ["--per", "--n-step", 3, "--concurrent", "--num-envs", 3]),
     ("pqn.py", ["--num-envs", 16, "--rollout", 16, "--lam", 0.9]),
+    ("dqn.py", ["--env", "LunarLander-v3", "--eval-every", 6000, "--steps", 3000]),
+    (
+        "dqn.py",
+        [
+            "--env",
+            "ALE/Pong-v5",
+            "--frame",
+            42,
+            "--steps",
+            2400,
+            "--learning-starts",
+            1600,
+            "--buffer-size",
+            3000,
+            "--eval-episodes",
+            1,
+            "--test-episodes",
+            1,
+        ],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("program", "options"), RESUMED, ids=["dqn", "dqn flags", "pqn"])
+@pytest.mark.parametrize(
+    ("program", "options"), RESUMED, ids=["dqn", "flags", "pqn", "box2d", "atari"]
+)
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
     program: str, options: list[object], tmp_path: Path
 ) -> None:
-    steps = 6000
+    modules = {"LunarLander-v3": "Box2D", "ALE/Pong-v5": "ale_py"}
+    pytest.importorskip(modules.get(str(options[1]) if options else "", "gymnasium"))
+    options = [*SHORT, "--steps", 6000, *options]
     code, stdout, stderr = run(
-        program, *SHORT, "--steps", steps, *options, "--out", tmp_path / "whole", "--no-pictures",
-        "--quiet",
-    )  # fmt: skip
+        program, *options, "--out", tmp_path / "whole", "--no-pictures", "--quiet"
+    )
     assert code == 0, stderr
-    whole, resumed = result(stdout), killed_and_resumed(program, tmp_path / "cut", steps, *options)
+    whole = result(stdout)
+    often = [*options, "--checkpoint-seconds", 0]
+    resumed = killed_and_resumed(program, tmp_path / "cut", *often, kills=3)
     assert resumed["weights_sha256"] == whole["weights_sha256"]
     assert resumed["score"] == whole["score"]
     first, second = (notes_of(tmp_path / name, program[:3]) for name in ("whole", "cut"))
@@ -156,21 +200,15 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
 @pytest.mark.parametrize("seed", range(5))
 def test_cartpole_killed_five_times_ends_with_the_same_weights(seed: int, tmp_path: Path) -> None:
     """The preset's whole run, killed at random moments."""
-    options = ["--seed", seed, "--no-pictures", "--quiet", "--threads", 1]
-    code, stdout, stderr = run("dqn.py", *options, "--out", tmp_path / "whole")
+    options = ["--seed", seed, "--threads", 1]
+    code, stdout, stderr = run(
+        "dqn.py", *options, "--out", tmp_path / "whole", "--no-pictures", "--quiet"
+    )
     assert code == 0, stderr
-    rng = np.random.default_rng(seed)
-    command = [*options, "--out", tmp_path / "cut", "--resume", "--checkpoint-seconds", 0.2]
-    for _ in range(5):
-        process = start("dqn.py", *command)
-        try:
-            process.communicate(timeout=0.8 + 1.5 * rng.random())
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-    code, again, stderr = run("dqn.py", *command)
-    assert code == 0, stderr
-    assert result(again)["weights_sha256"] == result(stdout)["weights_sha256"]
+    often = [*options, "--checkpoint-seconds", 0.1]
+    again = killed_and_resumed("dqn.py", tmp_path / "cut", *often, kills=5)
+    assert again["weights_sha256"] == result(stdout)["weights_sha256"]
+    assert again["score"] == result(stdout)["score"]
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
@@ -218,17 +256,17 @@ def test_presets_give_way_to_what_is_given(tmp_path: Path) -> None:
 GAMES = ["Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders"]
 
 
-@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("program", ["dqn.py", "pqn.py"])
-def test_every_minatar_game_runs(program: str, game: str, tmp_path: Path) -> None:
+def test_every_minatar_game_runs(program: str, tmp_path: Path) -> None:
     pytest.importorskip("minatar")
-    code, stdout, stderr = run(
-        program, "--env", f"MinAtar/{game}-v1", "--steps", 8192, "--eval-every", 8000,
-        "--eval-episodes", 2, "--test-episodes", 2, "--out", tmp_path, "--quiet",
-    )  # fmt: skip
-    assert code == 0, stderr
-    assert result(stdout)["updates"] > 50
-    assert (tmp_path / "episode.gif").stat().st_size > 500
+    for game in GAMES:
+        code, stdout, stderr = run(
+            program, "--env", f"MinAtar/{game}-v1", "--steps", 6000, "--eval-every", 6000,
+            "--eval-episodes", 1, "--test-episodes", 1, "--out", tmp_path / game, "--quiet",
+        )  # fmt: skip
+        assert code == 0, stderr
+        assert result(stdout)["updates"] > 50
+        assert (tmp_path / game / "episode.gif").stat().st_size > 500
 
 
 def test_pong_runs_and_its_replay_is_an_eighth_of_the_naive_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ A toy environment with known observations proves that nothing is read across an 
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -436,8 +437,6 @@ def test_wrong_actions_and_environments_are_named() -> None:
 
 
 def test_what_is_missing_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec",
@@ -497,6 +496,9 @@ def test_recording_makes_a_film(tmp_path: Path) -> None:
     with Image.open(files[0]) as film:
         assert film.n_frames > 2  # type: ignore[attr-defined]
         assert film.width == 320
+    if importlib.util.find_spec("imageio_ffmpeg"):
+        assert files[1].suffix == ".mp4"
+        assert files[1].stat().st_size > 1000
     with pytest.raises(ValueError, match="there are no frames"):
         rl.save_animation(tmp_path / "none.gif", [])
     with pytest.raises(ValueError, match="one environment with a limit"):
