@@ -23,7 +23,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "movement": (
         *("copy", "cast", "fill", "arange", "take", "gather", "put", "scatter", "where"),
         "check_range",
-        *("empty", "edge_pad", "resize", "argsort", "from_numpy"),
+        *("empty", "edge_pad", "resize", "argsort", "from_numpy", "replay_"),
     ),
     "elementwise": ("",),
 }
