@@ -58,11 +58,11 @@ ABLATIONS: dict[str, list[str]] = {
     "--n-step 3": ["--n-step", "3"],
     "--n-step 5": ["--n-step", "5"],
     "--per": ["--per"],
-    "--distributional c51": ["--distributional", "c51"],
-    "--distributional qr": ["--distributional", "qr"],
     "--tau 0.005": ["--tau", "0.005"],
     "--loss mse": ["--loss", "mse"],
     "--concurrent": ["--concurrent"],
+    "--distributional c51": ["--distributional", "c51"],
+    "--distributional qr": ["--distributional", "qr"],
 }
 ABLATED = {
     "CartPole-v1": ["--steps", "20000", "--solved", "1e9", "--eval-every", "2000",
