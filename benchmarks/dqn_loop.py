@@ -11,6 +11,7 @@ of plain arrays, fused Adam, the faster of one and two threads.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import random
 import statistics
@@ -54,9 +55,8 @@ def pydl_loop(steps: int, concurrent: bool = False) -> float:
 
 def torch_loop(steps: int, cleanrl: bool) -> float:
     """The same with torch."""
-    import torch
-    from torch import nn
-
+    torch: Any = importlib.import_module("torch")
+    nn = torch.nn
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -94,7 +94,7 @@ def torch_loop(steps: int, cleanrl: bool) -> float:
             q = net(torch.from_numpy(seen[i])).gather(1, torch.from_numpy(done_action[i]))
             loss = nn.functional.mse_loss(q.squeeze(1), aim)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         if t % FOLLOW == 0:
             target.load_state_dict(net.state_dict())
@@ -134,8 +134,7 @@ def measure(side: str, steps: int) -> float:
     """Environment steps a second of one side, here and now."""
     if side.startswith("pydl"):
         return pydl_loop(steps, side == "pydl-concurrent")
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     name, threads = side.split("-")
     torch.set_num_threads(int(threads))
     return torch_loop(steps, name == "cleanrl")
