@@ -292,12 +292,12 @@ class VectorEnvironments(Environments):
         seeds = [self._episode_seed(i) for i in range(self.num_envs)]
         if self._atari:  # wants seeds for those alone
             seen = self.envs.reset(
-                seed=np.array(seeds)[mask],  # type: ignore[arg-type]
+                seed=np.array(seeds)[mask],
                 options={"reset_mask": mask},
             )[0]
         else:
             seen = self.envs.reset(
-                seed=seeds,  # type: ignore[arg-type]
+                seed=seeds,
                 options={"reset_mask": mask.copy()},
             )[0]
         self.observation[mask] = seen[mask]
@@ -430,13 +430,13 @@ def make_one(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
 
 def forgetful(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
     """MinAtar's sticky action outlives an episode; here no episode depends on the one before."""
-    reset, game = env.reset, env.unwrapped.game  # type: ignore[attr-defined]
+    reset, game = env.reset, env.unwrapped.game
 
     def forget(**options: Any) -> Any:
         game.last_action = 0
         return reset(**options)
 
-    env.reset = forget  # type: ignore[method-assign]
+    env.reset = forget
     return env
 
 
