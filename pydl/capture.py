@@ -192,7 +192,7 @@ class Captured:
             raise ValueError(f"start: repeat is {repeat}, expected 1 or more")
         output = None
         for left in range(repeat, 0, -1):
-            last = self._last
+            last = None if thread.recording is not None else self._last
             if last is not None and last.grad_mode is thread.grad and Op.direct:
                 leaves = args if self._constants is None else self._leaves_of(args)
                 if leaves is not None and last.start(leaves, left):

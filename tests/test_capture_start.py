@@ -131,6 +131,17 @@ def test_it_cannot_be_called_before_it_is_over() -> None:
         learner.step.start(x, repeat=0)  # type: ignore[attr-defined]
 
 
+def test_it_is_refused_inside_another_captured_function() -> None:
+    double = pydl.capture(lambda x: x * 2)
+    x = np.ones(3, np.float32)
+    for _ in range(3):
+        double(x)
+    outer = pydl.capture(lambda x: double.start(x).wait() + 1)  # type: ignore[attr-defined]
+    outer(x)
+    with pytest.raises(CaptureError, match="inside another captured function"):
+        outer(x)
+
+
 def test_an_error_comes_where_it_is_waited_for() -> None:
     table = pydl.arange(10).float()
     look = pydl.capture(lambda i: table[i])
