@@ -426,6 +426,7 @@ def test_schedules() -> None:
 
 def test_wrong_actions_and_environments_are_named() -> None:
     envs = corridors(2)
+    assert envs.step([1, 2]).action.tolist() == [1, 2]  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"actions have shape \(3,\), expected \(2,\)"):
         envs.step(np.zeros(3, np.int64))
     with pytest.raises(ValueError, match=r"actions \[0, 3\], expected \[0, 3\)"):

@@ -132,6 +132,7 @@ class Environments:
 
     def _taken(self, actions: Array) -> list[int]:
         action = self._step.action
+        actions = np.asarray(actions)
         if actions.shape != action.shape:
             raise ValueError(
                 f"Environments.step: actions have shape {actions.shape}, expected {action.shape}"
@@ -152,10 +153,6 @@ class Environments:
 
     def _begin(self, i: int) -> None:
         self._total[i], self._log[i] = 0.0, []
-
-    def truncate(self) -> Step | None:
-        """None: these environments can be put back where they are."""
-        return None
 
     def state_dict(self) -> dict[str, Any]:
         """Where they stand, as numbers, lists and strings: what JSON can hold."""
