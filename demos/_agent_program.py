@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -12,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from _agents import SHOW, TEST, Options, Training, environments
-from _command_line import UserError, require
+from _checkpoint import digest
+from _command_line import UserError, at_least, require
 from numpy.typing import NDArray
 
 import pydl
@@ -20,6 +20,7 @@ from pydl import rl
 
 Array = NDArray[Any]
 R = TypeVar("R", bound=Training)
+C = TypeVar("C", bound=Options)
 
 # Mean return of the greedy test episodes that --check demands of a preset's run.
 TARGETS = {
@@ -110,9 +111,6 @@ def report(run: Training, scores: Array, setup: float) -> int:
     failed = config.check and target is not None and scores.mean() < target
     if failed:
         print(f"{run.program}: {scores.mean():.1f} is below {target}", file=sys.stderr)
-    weights = hashlib.sha256()
-    for name, t in run.net.state_dict().items():
-        weights.update(name.encode() + t.numpy().tobytes())
     line = {
         "demo": run.program,
         "env": config.env,
@@ -133,7 +131,7 @@ def report(run: Training, scores: Array, setup: float) -> int:
         "steps_per_second": round(progress.steps / max(progress.seconds, 1e-9), 1),
         "threads": pydl.num_threads(),
         "isa": pydl._native.isa(),
-        "weights_sha256": weights.hexdigest(),
+        "weights_sha256": digest(run.net),
     }
     print(json.dumps(line), flush=True)
     return int(failed)
@@ -145,9 +143,7 @@ def prepare(config: Options, least: dict[str, int]) -> None:
     ones = ("steps", "num_envs", "batch_size", "eval_every", "eval_episodes", "patience",
             "test_episodes", "log_every")  # fmt: skip
     least = {**dict.fromkeys(ones, 1), "seed": 0, "threads": 0, **least}
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
+    at_least(config, least)
     for name in ("gamma", "eps_start", "eps_end", "eps_share", "lr_end", "sticky"):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"--{name.replace('_', '-')} must be in [0, 1]")
@@ -155,20 +151,24 @@ def prepare(config: Options, least: dict[str, int]) -> None:
         pydl.set_num_threads(config.threads)
 
 
-def load_agent(path: str, program: str) -> dict[str, Any]:
-    """The options of the run that a saved agent came from.
+def load_agent(config: C, program: str) -> C:
+    """The options of the run that the agent of --play came from, with those of playing.
 
     Raises:
         UserError: it is no such file.
     """
-    if not Path(path).exists():
+    path = config.play
+    if path is None or not Path(path).exists():
         raise UserError(f"{path} does not exist")
     about = pydl.io.load_metadata(path).get("pydl_agent")
     found = json.loads(about) if about else {}
     if found.get("program") != program:
         raise UserError(f"{path} is not an agent of {program}.py")
     options: dict[str, Any] = found["config"]
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    for name in ("play", "test_episodes", "pictures", "quiet", "seed"):
+        options[name] = getattr(config, name)
+    return type(config)(**options)
 
 
 def play(run: Training, path: str) -> int:

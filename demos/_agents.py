@@ -25,7 +25,7 @@ from pydl import Tensor, rl
 
 Array = NDArray[Any]
 TRAINING, SELECTION, TEST, SHOW = range(4)  # what an environment's episodes, and so seeds, are for
-EVERY_EPISODE = 10_000  # no episode is longer, where the environment itself has no limit
+LONGEST_EPISODE = 10_000  # steps, where the environment itself has no limit
 
 
 @dataclass
@@ -429,7 +429,7 @@ def environments(config: Options, purpose: int, n: int, limit: int | None = None
         options["repeat_action_probability"] = config.sticky
         options["reward_clipping"] = purpose == TRAINING
     elif config.env.startswith("MinAtar/"):
-        options |= {"use_minimal_action_set": False, "max_episode_steps": EVERY_EPISODE}
+        options |= {"use_minimal_action_set": False, "max_episode_steps": LONGEST_EPISODE}
     try:
         return rl.make(config.env, n, (config.seed, purpose), limit, **options)
     except ValueError as e:

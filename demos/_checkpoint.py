@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,3 +93,12 @@ class Checkpoint:
                 f"{self.path} was made with {there}, this run has {here}{hint}. "
                 "Use the same options, or another --out, or leave out --resume."
             )
+
+
+def digest(*networks: nn.Module) -> str:
+    """SHA-256 of all weights of some networks, with their names."""
+    found = hashlib.sha256()
+    for network in networks:
+        for name, t in network.state_dict().items():
+            found.update(name.encode() + t.numpy().tobytes())
+    return found.hexdigest()

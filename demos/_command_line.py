@@ -104,6 +104,17 @@ def require(*modules: str) -> None:
         raise UserError(f'needs {" and ".join(missing)}: pip install "pydl-nn[demos]"')
 
 
+def at_least(config: object, least: Mapping[str, int]) -> None:
+    """Refuses options that are too small.
+
+    Raises:
+        UserError: names the first one.
+    """
+    for name, low in least.items():
+        if getattr(config, name) < low:
+            raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
+
+
 def run_main(main: Callable[[C], int], config: C, name: str) -> int:
     """Calls `main`; what the user did or can put right ends in a message, not in a traceback.
 

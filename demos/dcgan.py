@@ -11,7 +11,6 @@ generative adversarial networks (2016).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sys
@@ -22,8 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from _checkpoint import Checkpoint
-from _command_line import UserError, parse, require, run_main
+from _checkpoint import Checkpoint, digest
+from _command_line import UserError, at_least, parse, require, run_main
 from gan_scorer import Gate, Scorer, Scores, resized
 from numpy.typing import NDArray
 
@@ -619,9 +618,7 @@ def check_options(config: Config) -> None:
     """Refuses what cannot work before anything is done."""
     least = {"nz": 1, "ngf": 1, "ndf": 1, "epochs": 1, "batch_size": 2, "score_every": 1,
              "seed": 0, "threads": 0}  # fmt: skip
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
+    at_least(config, least)
     if config.d_steps is not None and config.d_steps < 1:
         raise UserError("--d-steps must be at least 1")
     if not 0 <= config.decay <= 1:
@@ -724,7 +721,7 @@ def report(run: Run, scorer: Scorer, say: Callable[[str], None]) -> int:
         ),
         "threads": pydl.num_threads(),
         "isa": pydl._native.isa(),
-        "weights_sha256": digest(run),
+        "weights_sha256": digest(run.generator, run.discriminator, run.mean_generator),
     }
     print(json.dumps(line), flush=True)
     return int(bool(failures))
@@ -740,15 +737,6 @@ def memorised(run: Run, generator: Generator, n: int = 500) -> float:
     tests = resized(run.data.test.images[:n], run.config.size)
     made, true = (float(np.median(run.neighbours(images)[1])) for images in (fakes, tests))
     return made / max(true, 1e-9)
-
-
-def digest(run: Run) -> str:
-    """SHA-256 of all weights of the three networks."""
-    found = hashlib.sha256()
-    for network in (run.generator, run.discriminator, run.mean_generator):
-        for name, t in network.state_dict().items():
-            found.update(name.encode() + t.numpy().tobytes())
-    return found.hexdigest()
 
 
 def load_generator(path: Path) -> Generator:

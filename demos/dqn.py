@@ -12,7 +12,7 @@ import copy
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -362,10 +362,7 @@ def main(config: Config) -> int:
     """Does the whole run; returns the exit code."""
     began = time.perf_counter()
     if config.play is not None:
-        mine = {
-            k: getattr(config, k) for k in ("play", "test_episodes", "pictures", "quiet", "seed")
-        }
-        config = replace(Config(**load_agent(config.play, "dqn")), **mine)
+        config = load_agent(config, "dqn")
     least = {"buffer_size": 1, "train_every": 1, "updates": 1, "target_every": 1, "n_step": 1,
              "learning_starts": 1, "atoms": 2}  # fmt: skip
     prepare(config, least)

@@ -35,7 +35,7 @@ class Config:
     quiet: bool = False  # print no progress
 
 
-# (program, environment): what is demanded, and the seeds where they are fewer
+# (program, environment): what is demanded
 SCORES: dict[tuple[str, str], str] = {
     ("dqn", "CartPole-v1"): "500.0 in 9 of 10 seeds, 15 s each",
     ("dqn", "Acrobot-v1"): "-85 in the mean, 30 s each",
@@ -48,12 +48,9 @@ SCORES: dict[tuple[str, str], str] = {
     ("pqn", "MinAtar/Seaquest-v1"): "",
     ("pqn", "MinAtar/SpaceInvaders-v1"): "",
 }
-FEWER = {"MinAtar": 3}
+FEWER = {"MinAtar": 3}  # seeds, where they are fewer
+TOGGLED = ("double", "layernorm", "dueling")  # each as the preset has it not
 ABLATIONS: dict[str, list[str]] = {
-    "the preset": [],
-    "other --double": ["--double"],
-    "other --layernorm": ["--layernorm"],
-    "other --dueling": ["--dueling"],
     "--n-step 1": ["--n-step", "1"],
     "--n-step 3": ["--n-step", "3"],
     "--n-step 5": ["--n-step", "5"],
@@ -166,12 +163,10 @@ def ablations(config: Config, out: Path) -> None:
         if config.only not in env:
             continue
         lines = [HEAD]
-        preset = {"double": False, "layernorm": False, "dueling": False, **presets_of(env)}
-        for label, options in ABLATIONS.items():
-            flag = label.removeprefix("other --")
-            if flag in preset and label.startswith("other"):
-                no = "no-" if preset[flag] else ""
-                label, options = f"--{no}{flag}", [f"--{no}{flag}"]
+        preset = presets_of(env)
+        toggled = [f"--{'no-' if preset.get(flag) else ''}{flag}" for flag in TOGGLED]
+        rows = {"the preset": [], **{flag: [flag] for flag in toggled}, **ABLATIONS}
+        for label, options in rows.items():
             folder = out / "ablations" / env / label.replace(" ", "")
             jobs = [Job("dqn", env, s, [*shorter, *options], folder / str(s))
                     for s in range(config.ablation_seeds)]  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 from _checkpoint import Checkpoint
-from _command_line import UserError, parse, require, run_main
+from _command_line import UserError, at_least, parse, require, run_main
 from numpy.typing import NDArray
 
 import pydl
@@ -502,9 +502,7 @@ def main(config: Config) -> int:
 
     least = {"epochs": 1, "batch_size": 1, "test_batch_size": 1}
     least.update({"shift": 0, "seed": 0, "threads": 0})
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise UserError(f"--{name.replace('_', '-')} must be at least {low}")
+    at_least(config, least)
     if not 0 <= config.warmup <= 1:
         raise UserError("--warmup must be in [0, 1]")
     config = replace(config, lr=config.lr or LEARNING_RATES[config.optimizer])

@@ -11,7 +11,7 @@ import copy
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -197,10 +197,7 @@ def main(config: Config) -> int:
     """Does the whole run; returns the exit code."""
     began = time.perf_counter()
     if config.play is not None:
-        mine = {
-            k: getattr(config, k) for k in ("play", "test_episodes", "pictures", "quiet", "seed")
-        }
-        config = replace(Config(**load_agent(config.play, "pqn")), **mine)
+        config = load_agent(config, "pqn")
     prepare(config, {"rollout": 1, "epochs": 1})
     if config.batch_size > config.rollout * config.num_envs:
         raise UserError(

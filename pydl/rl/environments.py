@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -363,9 +364,6 @@ class VectorEnvironments(Environments):
         self.envs.close()
 
 
-EXTRAS = {"ALE/": ("ale_py", "atari"), "MinAtar/": ("minatar", "minatar")}
-
-
 def make(
     name: str, num_envs: int = 1, seed: Any = 0, limit: int | None = None, **options: Any
 ) -> Environments:
@@ -410,10 +408,9 @@ def make_one(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
     need("gymnasium", "rl")
     import gymnasium
 
-    for start, (module, extra) in EXTRAS.items():
-        if name.startswith(start):
-            need(module, extra)
-            register(module)
+    if name.startswith("MinAtar/"):
+        need("minatar", "minatar")
+        register_minatar()
     try:
         env = gymnasium.make(name, disable_env_checker=True, **options)
         return forgetful(env) if name.startswith("MinAtar/") else env
@@ -437,21 +434,16 @@ def forgetful(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
     return env
 
 
-def register(module: str) -> None:
-    """Lets Gymnasium know the environments of a package."""
+def register_minatar() -> None:
+    """Lets Gymnasium know MinAtar's games."""
     import gymnasium
 
-    if module == "minatar":
-        if "MinAtar/Breakout-v1" in gymnasium.registry:
-            return
-        import logging
-
-        before = logging.root.manager.disable
-        logging.disable(logging.WARNING)  # it warns where seaborn, for its window, is missing
-        importlib.import_module("minatar.gym").register_envs()
-        logging.disable(before)
-    else:
-        gymnasium.register_envs(importlib.import_module(module))
+    if "MinAtar/Breakout-v1" in gymnasium.registry:
+        return
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it warns where seaborn, for its window, is missing
+    importlib.import_module("minatar.gym").register_envs()
+    logging.disable(before)
 
 
 def need(module: str, extra: str) -> None:
