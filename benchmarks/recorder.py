@@ -17,7 +17,17 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "pool": ("max_pool", "avg_pool", "adaptive_", "max_unpool"),
     "norm": ("batch_norm", "layer_norm"),
     "loss": ("softmax", "cross_entropy"),
-    "optim": ("sgd", "ada", "rmsprop", "nadam", "radam", "rprop", "lion"),
+    "optim": (
+        "sgd",
+        "ada",
+        "rmsprop",
+        "nadam",
+        "radam",
+        "rprop",
+        "lion",
+        "unscale",
+        "update_scale",
+    ),
     "random": ("rand", "dropout"),
     "reduce": ("reduce_", "argmax", "argmin", "cumsum", "cumprod", "recurrence"),
     "movement": (

@@ -26,6 +26,7 @@ from .tensor import *
 bool = bool_
 
 if TYPE_CHECKING:
+    from . import amp as amp
     from . import data as data
     from . import io as io
     from . import metrics as metrics
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .io import save as save
 
 _LAZY = (
+    "amp",
     "data",
     "io",
     "metrics",

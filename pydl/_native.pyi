@@ -752,6 +752,12 @@ def replay_priorities(tree: Array, index: Array, priority: Array, places: int) -
     """New priorities of rows that can be drawn, where they are positive and finite."""
 
 # optimizers, in place on params and states; lr float32 (1,), step int64 (1,)
+def unscale(grads: Sequence[Array], scale: Array, found: Array, kept: Array) -> None:
+    """grads /= scale; found = 1 and kept = 0 where one of them is not finite."""
+
+def update_scale(
+    scale: Array, good: Array, found: Array, growth: float, backoff: float, interval: int
+) -> None: ...
 def sgd(
     params: Sequence[Array],
     grads: Sequence[Array],
@@ -763,6 +769,8 @@ def sgd(
     weight_decay: float,
     nesterov: bool,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None:
     """momentum_buffers is empty where momentum is 0."""
 
@@ -776,6 +784,8 @@ def adagrad(
     weight_decay: float,
     eps: float,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...
 def adadelta(
     params: Sequence[Array],
@@ -788,6 +798,8 @@ def adadelta(
     eps: float,
     weight_decay: float,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...
 def rmsprop(
     params: Sequence[Array],
@@ -803,6 +815,8 @@ def rmsprop(
     momentum: float,
     centered: bool,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None:
     """momentum_buffers is empty where momentum is 0, grad_avgs where centered is false."""
 
@@ -820,6 +834,8 @@ def adam(
     weight_decay: float,
     decoupled: bool,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None:
     """Adam, or AdamW where decoupled; max_exp_avg_sqs is empty unless amsgrad."""
 
@@ -837,6 +853,8 @@ def nadam(
     momentum_decay: float,
     decoupled: bool,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...
 def radam(
     params: Sequence[Array],
@@ -851,6 +869,8 @@ def radam(
     weight_decay: float,
     decoupled: bool,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...
 def adamax(
     params: Sequence[Array],
@@ -864,6 +884,8 @@ def adamax(
     eps: float,
     weight_decay: float,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...
 def rprop(
     params: Sequence[Array],
@@ -877,6 +899,8 @@ def rprop(
     smallest: float,
     largest: float,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...
 def lion(
     params: Sequence[Array],
@@ -888,4 +912,6 @@ def lion(
     beta2: float,
     weight_decay: float,
     maximize: bool,
+    kept: Array | None = None,
+    halves: Sequence[Array] = (),
 ) -> None: ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,13 @@ class DType:
     def __repr__(self) -> str:
         return f"pydl.{self.name}"
 
+    @property
+    def largest(self) -> float:
+        """The largest finite number of a floating type."""
+        if self is bfloat16:  # which NumPy has not
+            return 2.0**127 * (2 - 2.0**-7)
+        return float(np.finfo(self.numpy).max)
+
     def __reduce__(self) -> str:
         # Copies and unpickled objects are the same singleton, found by its name in this module.
         return "bool_" if self.name == "bool" else self.name
@@ -52,7 +61,7 @@ bool_ = DType("bool", 7, "bool", False, 0)
 
 DTYPES = (float32, float64, float16, bfloat16, int64, int32, uint8, bool_)
 __all__ = ["DType", "bfloat16", "bool_", "float16", "float32", "float64", "int32", "int64", "uint8"]
-HALVES = frozenset((float16, bfloat16))  # for storage: nothing is computed in them
+HALVES = frozenset((float16, bfloat16))  # stored so, computed with in float32
 _BY_NUMPY = {t.numpy: t for t in DTYPES}
 
 
@@ -62,11 +71,28 @@ def of_numpy(dtype: Any) -> DType:
     Raises:
         TypeError: pydl has no such element type.
     """
-    found = _BY_NUMPY.get(np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    found = bfloat16 if dtype.name == "bfloat16" else _BY_NUMPY.get(dtype)  # that of ml_dtypes
     if found is None:
         names = ", ".join(t.name for t in DTYPES)
         raise TypeError(f"dtype {np.dtype(dtype)} is not supported; pydl has {names}")
     return found
+
+
+@functools.cache
+def _bfloat16_of_ml_dtypes() -> np.dtype[Any] | None:
+    try:
+        module = importlib.import_module("ml_dtypes")
+    except ImportError:
+        return None
+    found: np.dtype[Any] = np.dtype(module.bfloat16)
+    return found
+
+
+def as_bfloat16(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A uint16 array as that of ml_dtypes, where it is installed; the same memory."""
+    dtype = _bfloat16_of_ml_dtypes()
+    return array if dtype is None else array.view(dtype)
 
 
 def promote(a: DType, b: DType) -> DType:

@@ -11,7 +11,8 @@ import functools
 import heapq
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from .device import Device, RawArray
@@ -234,7 +235,7 @@ def backward(
         if isinstance(target, Op):
             heapq.heappush(heap, (-target.seq, target))
 
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), _computing_as_recorded():
         for start, gradient in zip(starts, gradients, strict=True):
             push(start, gradient)
         while heap:
@@ -263,6 +264,16 @@ def backward(
             else:
                 found[id(leaf)] = gradient
     return found
+
+
+@contextmanager
+def _computing_as_recorded() -> Iterator[None]:
+    """Within the block autocast changes nothing: a gradient has the type of its tensor."""
+    before, thread.autocast = thread.autocast, None
+    try:
+        yield
+    finally:
+        thread.autocast = before
 
 
 def _leading_to(wanted: set[int], starts: Sequence[Op | Tensor]) -> set[Any]:

@@ -253,12 +253,12 @@ def bernoulli(x: Tensor) -> Tensor:
     Derivative: none.
     Source: a uniform number below x.
     """
-    if not x.dtype.is_floating or x.dtype.itemsize == 2:
-        raise TypeError(f"bernoulli: expected a float32 tensor, got {x.dtype.name}")
-    p = x.detach()
+    if not x.dtype.is_floating:
+        raise TypeError(f"bernoulli: expected a floating tensor, got {x.dtype.name}")
+    p = x.detach() if x.dtype is dtypes.float64 else x.detach().float()
     if not ((p.numpy() >= 0) & (p.numpy() <= 1)).all():
         raise ValueError("bernoulli: x holds numbers outside [0, 1]")
-    return (rand(x.shape, dtype=x.dtype, device=x.device) < p).to(x.dtype)
+    return (rand(x.shape, dtype=p.dtype, device=x.device) < p).to(x.dtype)
 
 
 @method
@@ -281,12 +281,13 @@ def multinomial(x: Tensor, num_samples: int, replacement: bool = False) -> Tenso
     Source: the inverse of the distribution function; without replacement, Efraimidis and Spirakis,
         "Weighted random sampling with a reservoir" (2006).
     """
-    if not x.dtype.is_floating or x.dtype.itemsize == 2:
-        raise TypeError(f"multinomial: expected a float32 tensor, got {x.dtype.name}")
+    if not x.dtype.is_floating:
+        raise TypeError(f"multinomial: expected a floating tensor, got {x.dtype.name}")
     C = x.shape[-1] if x.ndim in (1, 2) else 0
     if C == 0 or num_samples < 1 or (num_samples > C and not replacement):
         raise ValueError(f"multinomial: cannot draw {num_samples} places of x {x.shape}")
-    p = x.detach().numpy().reshape(-1, C).astype(np.float64)
+    p = (x.detach() if x.dtype is dtypes.float64 else x.detach().float()).numpy()
+    p = p.reshape(-1, C).astype(np.float64)
     if not np.isfinite(p).all() or (p < 0).any() or (p.sum(1) <= 0).any():
         raise ValueError("multinomial: x holds numbers that are negative or not finite, or all 0")
     drawn = num_samples if replacement else C

@@ -21,6 +21,7 @@ __all__: list[str] = []
 
 if TYPE_CHECKING:
     from ._native import Plan
+    from .dtypes import DType
     from .nn.module import Module
     from .tensor import Tensor
 
@@ -29,9 +30,11 @@ _PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 class _Thread(threading.local):
-    """Of each thread: whether the tape records, and what `capture` does."""
+    """Of each thread: whether the tape records, what is computed in half types and recorded."""
 
     grad = True
+    autocast: DType | None = None  # the half type of `pydl.amp.autocast`
+    casts: dict[Any, tuple[Tensor, Tensor]] | None = None  # parameters that it has cast
     recording: Recording | None = None
 
 

@@ -145,11 +145,13 @@ class Tensor(Methods):
     # ---- in and out
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The same memory as an ndarray, without a copy; bfloat16 appears as uint16.
+        """The same memory as an ndarray, without a copy.
 
-        Writing into it is not seen by the tape; see `mark_changed`.
+        bfloat16, which NumPy lacks, has the type of ml_dtypes where that is installed, else
+        that of uint16. Writing into the array is not seen by the tape; see `mark_changed`.
         """
-        return self.device.to_numpy(self.data)
+        array = self.device.to_numpy(self.data)
+        return dtypes.as_bfloat16(array) if self.dtype is dtypes.bfloat16 else array
 
     def item(self) -> Any:
         """The one element as a Python number.

@@ -19,6 +19,12 @@ from .tensor import Tensor
 __all__ = ["assert_close", "gradcheck", "gradgradcheck", "numerical_grad"]
 
 
+def _array(x: Any) -> np.ndarray[Any, Any]:
+    if not isinstance(x, Tensor):
+        return np.asarray(x)
+    return (x.detach().float() if x.dtype is dtypes.bfloat16 else x).numpy()
+
+
 def assert_close(
     actual: Any, expected: Any, rtol: float = 1e-5, atol: float = 1e-6, what: str = ""
 ) -> None:
@@ -31,8 +37,7 @@ def assert_close(
         atol: absolute tolerance.
         what: for the message.
     """
-    got = actual.numpy() if isinstance(actual, Tensor) else np.asarray(actual)
-    want = expected.numpy() if isinstance(expected, Tensor) else np.asarray(expected)
+    got, want = _array(actual), _array(expected)
     if got.shape != want.shape:
         raise AssertionError(f"{what}: shape {got.shape}, expected {want.shape}")
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol, err_msg=what)

@@ -34,16 +34,17 @@ Rule = dict[str, str]
 INTEGERS = ("int64", "int32", "uint8")
 NATIVE = ("float32", *INTEGERS, "bool")
 HALVES = ("float16", "bfloat16")
-FLOATING: Rule = {"float32": "float32"}
-PROMOTED: Rule = dict.fromkeys(NATIVE, "float32")  # integers and bools become float32
-NUMBERS: Rule = {t: t for t in ("float32", *INTEGERS)}
-SAME: Rule = {t: t for t in NATIVE}
-STORED: Rule = {t: t for t in (*NATIVE, *HALVES)}  # elements are moved, nothing is computed
+FLOATS = ("float32", *HALVES)
+FLOATING: Rule = {t: t for t in FLOATS}
+# Integers and bools become float32.
+PROMOTED: Rule = {**dict.fromkeys(NATIVE, "float32"), **FLOATING}
+NUMBERS: Rule = {t: t for t in (*FLOATS, *INTEGERS)}
+SAME: Rule = {t: t for t in (*NATIVE, *HALVES)}
 INTEGRAL: Rule = {t: t for t in INTEGERS}
 BITS: Rule = {t: t for t in (*INTEGERS, "bool")}
-SUMMED: Rule = {**dict.fromkeys(NATIVE, "int64"), "float32": "float32"}
-TO_BOOL: Rule = dict.fromkeys(NATIVE, "bool")
-TO_INT64: Rule = dict.fromkeys(NATIVE, "int64")
+SUMMED: Rule = {**dict.fromkeys(NATIVE, "int64"), **FLOATING}
+TO_BOOL: Rule = dict.fromkeys((*NATIVE, *HALVES), "bool")
+TO_INT64: Rule = dict.fromkeys((*NATIVE, *HALVES), "int64")
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,8 @@ def test_kernel(name: str) -> None:
 def public_calls() -> dict[str, list[dict[str, Any]]]:
     """Arguments by parameter of some small calls of every public function, seen as they come."""
     functions = {name: getattr(ops, name, None) or getattr(random, name) for name in public()}
-    seen: dict[Any, list[dict[str, Any]]] = {fn.__code__: [] for fn in functions.values()}
+    codes = {name: inspect.unwrap(fn).__code__ for name, fn in functions.items()}
+    seen: dict[Any, list[dict[str, Any]]] = {code: [] for code in codes.values()}
 
     def watch(frame: Any, event: str, _: Any) -> None:
         calls = seen.get(frame.f_code)
@@ -184,7 +185,7 @@ def public_calls() -> dict[str, list[dict[str, Any]]]:
             run(case, "cpu")
         finally:
             sys.setprofile(None)
-    return {name: seen[fn.__code__] for name, fn in functions.items()}
+    return {name: seen[code] for name, code in codes.items()}
 
 
 def test_every_public_function_was_seen() -> None:

@@ -20,7 +20,7 @@ def test_show_config(capsys):
     pydl.show_config()
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert lines["pydl"] == pydl.__version__
-    assert lines["isa"].split(",")[0].split()[0] in ("scalar", "avx2", "avx512")
+    assert lines["isa"].split(",")[0].split()[0] in ("scalar", "avx2", "avx512", "avx512_bf16")
     assert re.fullmatch(r"\d+ of \d+ usable CPUs", lines["threads"])
     assert lines["cuda"].startswith("not built")
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bindings/values.h"
+#include "core/args/movement.h"
 
 namespace pydl {
 
@@ -48,8 +49,12 @@ std::shared_ptr<Storage> allocate_for(const char* op, int64_t bytes) {
 
 void Call::part(const char* name, const Array& x, int64_t low, int64_t high, bool written) {
   const char* data = static_cast<const char*>(x.data);
-  operands_[count_++] = {name, &x, data + low * item_size(x), data + (high + 1) * item_size(x),
-                         written};
+  operands_[count_++] = {name,
+                         &x,
+                         data + low * item_size(x),
+                         data + (high + 1) * item_size(x),
+                         written ? kWritten : kRead,
+                         nullptr};
 }
 
 void Call::elements(const char* name, const Array& x, int64_t n0, int64_t n1, int64_t n2,
@@ -69,17 +74,44 @@ void Call::indices(const char* name, const Array& index, int64_t n, const int64_
 void Call::check_overlap(const Operand& out, const Operand& other) const {
   const bool same = out.begin == other.begin && out.x->size == other.x->size &&
                     item_size(*out.x) == item_size(*other.x);
-  if (in_place_ && same && !other.written) return;
+  if (in_place_ && same && (other.way & kWritten) == 0) return;
   const char* hint = in_place_ ? "; in place it must be the very same elements" : "";
   throw py::value_error(std::string(op_) + ": " + out.name + " overlaps " + other.name + " (" +
                         describe(*out.x) + " and " + describe(*other.x) + ")" + hint);
+}
+
+void* Call::stage(const char* name, const Array& x, int way) {
+  if (!staged_) staged_ = std::make_unique<Staged>();
+  Array& copy = staged_->copy[count_];
+  copy.shape = x.shape;
+  copy.size = x.size;
+  copy.storage = allocate_for(op_, copy.bytes());
+  copy.data = copy.storage->data;
+  add(name, x, way);
+  operands_[count_ - 1].copy = &copy;
+  return copy.data;
+}
+
+// Half to float32 before the kernel runs (kRead), float32 to half after it (kWritten).
+void Call::convert_staged(Way way) const {
+  for (int i = 0; i < count_; ++i) {
+    const Operand& x = operands_[i];
+    if (x.copy == nullptr || (x.way & way) == 0) continue;
+    Call call("cast");
+    const Array &from = way == kRead ? *x.x : *x.copy, &to = way == kRead ? *x.copy : *x.x;
+    const CastArgs a = {from.dtype, to.dtype, from.size, call.in_any("x", from),
+                        call.out_any("out", to)};
+    call.submit_staged(cpu_table().cast, a);
+  }
 }
 
 void Call::tell(Plan* plan) const {
   std::vector<pydl::Operand> operands;
   for (int i = 0; i < count_; ++i) {
     const Operand& x = operands_[i];
-    operands.push_back(plan->operand(x.name, *x.x, x.written));
+    const bool written = (x.way & kWritten) != 0;
+    operands.push_back(plan->operand(x.name, x.copy == nullptr ? *x.x : *x.copy, written));
+    if (x.copy != nullptr) continue;
     operands.back().data = x.begin;  // of a `part`
     operands.back().bytes = x.end - x.begin;
   }

@@ -1,6 +1,10 @@
 // Call: one kernel call being prepared. Every array goes through it, is checked once (dtype, shape,
 // overlap), is kept by a recording plan, and only then does the kernel run, without the GIL.
 // Messages name the kernel, what was expected and what came; they are built when they are needed.
+//
+// A kernel that computes in float32 alone still takes operands of a half type: the call then works
+// on float32 copies of them, made before it and rounded back after it (Staged). Kernels that load
+// and store half types themselves say so by `takes`.
 #pragma once
 #include <initializer_list>
 #include <memory>
@@ -35,8 +39,12 @@ struct ElementOf<uint8_t> {
 
 using DTypes = unsigned;  // a set of element types, one bit each
 constexpr DTypes bit(DType t) { return 1u << static_cast<int>(t); }
+constexpr DTypes kHalves = bit(DType::kF16) | bit(DType::kBF16);
+constexpr DTypes kFloats = bit(DType::kF32) | kHalves;
 constexpr DTypes kIntegers = bit(DType::kI64) | bit(DType::kI32) | bit(DType::kU8);
-constexpr DTypes kNumbers = kIntegers | bit(DType::kF32) | bit(DType::kBool);
+constexpr DTypes kNumbers = kIntegers | kFloats | bit(DType::kBool);
+
+inline bool is_half(DType t) { return (bit(t) & kHalves) != 0; }
 
 inline int64_t item_size(const Array& x) { return kItemSize[static_cast<int>(x.dtype)]; }
 
@@ -64,32 +72,48 @@ std::shared_ptr<Storage> allocate_for(const char* op, int64_t bytes);
 
 class Call {
  public:
+  static constexpr int kMaxOperands = 14;
+
   explicit Call(const char* op) : op_(op) {}
 
-  // The data of an operand that the kernel reads (in) or writes (out).
+  // The data of an operand that the kernel reads (in), writes (out), or both (in_out).
   template <class T>
   const T* in(const char* name, const Array& x) {
-    need(name, x, bit(ElementOf<T>::kType));
-    add(name, x, false);
-    return static_cast<const T*>(x.data);
+    return static_cast<const T*>(operand<T>(name, x, kRead));
   }
   template <class T>
   T* out(const char* name, const Array& x) {
-    need(name, x, bit(ElementOf<T>::kType));
-    add(name, x, true);
-    return static_cast<T*>(x.data);
+    return static_cast<T*>(operand<T>(name, x, kWritten));
+  }
+  template <class T>
+  T* in_out(const char* name, const Array& x) {
+    return static_cast<T*>(operand<T>(name, x, kRead | kWritten));
+  }
+  // From here on the kernel wants the elements of this half type as they are: its operands of
+  // floats are of one type, which is returned.
+  DType takes(const Array& x) {
+    if (is_half(x.dtype)) taken_ = x.dtype;
+    return x.dtype;
   }
   template <class T>
   const T* in_or_null(const char* name, const Array* x) {
     return x == nullptr ? nullptr : in<T>(name, *x);
   }
   const void* in_any(const char* name, const Array& x) {
-    add(name, x, false);
+    add(name, x, kRead);
     return x.data;
   }
   void* out_any(const char* name, const Array& x) {
-    add(name, x, true);
+    add(name, x, kWritten);
     return x.data;
+  }
+  // Of any type, with a half type as float32.
+  const void* in_number(const char* name, const Array& x) {
+    return is_half(x.dtype) ? in<float>(name, x) : in_any(name, x);
+  }
+  void* out_number(const char* name, const Array& x, bool read = false) {
+    if (!is_half(x.dtype)) return out_any(name, x);
+    return read ? in_out<float>(name, x) : out<float>(name, x);
   }
   // Elements [low, high] of x alone.
   void part(const char* name, const Array& x, int64_t low, int64_t high, bool written);
@@ -128,7 +152,7 @@ class Call {
   void run(void (*fn)(const Args&), const Args& args) const {
     if (!ready()) return;
     WithoutGil unlocked;
-    submit(fn, args);
+    submit_staged(fn, args);
   }
   // The same with `work` (null where none is wanted), which comes from the current pool: a recorded
   // plan reuses its block. `brief`: over before the GIL would be given away and taken back.
@@ -139,31 +163,51 @@ class Call {
     const int64_t bytes = work(args);
     const auto storage = bytes > 0 ? allocate_for(op_, bytes) : nullptr;
     args.work = bytes > 0 ? storage->data : nullptr;
-    if (bytes > 0) {
-      if (Plan* plan = recording_plan()) plan->describe_work(storage);
-    }
-    if (brief) return submit(fn, args);
+    if (brief) return submit_staged(fn, args, storage);
     WithoutGil unlocked;
-    submit(fn, args);
+    submit_staged(fn, args, storage);
   }
 
  private:
+  enum Way { kRead = 1, kWritten = 2 };
   struct Operand {
     const char* name;
     const Array* x;
     const char* begin;
     const char* end;
-    bool written;
+    int way;
+    const Array* copy;  // float32, in place of x; or null
+  };
+  // The float32 copies of half operands, by the number of the operand.
+  struct Staged {
+    Array copy[kMaxOperands];
   };
 
-  void add(const char* name, const Array& x, bool written) {
-    const char* begin = static_cast<const char*>(x.data);
-    operands_[count_++] = {name, &x, begin, begin + x.bytes(), written};
+  template <class T>
+  void* operand(const char* name, const Array& x, int way) {
+    constexpr bool kFloat = ElementOf<T>::kType == DType::kF32;
+    const bool half = kFloat && is_half(x.dtype);
+    if (kFloat && taken_ != DType::kF32) {
+      need(name, x, bit(taken_));
+    } else if (half) {
+      return stage(name, x, way);
+    } else {
+      need(name, x, bit(ElementOf<T>::kType));
+    }
+    add(name, x, way);
+    return x.data;
   }
+  void add(const char* name, const Array& x, int way) {
+    const char* begin = static_cast<const char*>(x.data);
+    operands_[count_++] = {name, &x, begin, begin + x.bytes(), way, nullptr};
+  }
+  void* stage(const char* name, const Array& x, int way);
+  void convert_staged(Way way) const;
+
   bool ready() const {  // false where there is nothing to write
     bool any = false;
     for (int i = 0; i < count_; ++i) {
-      if (!operands_[i].written) continue;
+      if ((operands_[i].way & kWritten) == 0) continue;
       any = any || operands_[i].begin != operands_[i].end;
       for (int j = 0; j < count_; ++j) {
         if (operands_[i].begin < operands_[j].end && operands_[j].begin < operands_[i].end &&
@@ -172,10 +216,18 @@ class Call {
         }
       }
     }
-    if (any) {
-      if (Plan* plan = recording_plan()) tell(plan);
-    }
     return any;
+  }
+  template <class Args>
+  void submit_staged(void (*fn)(const Args&), const Args& args,
+                     const std::shared_ptr<Storage>& work = nullptr) const {
+    if (staged_) convert_staged(kRead);
+    if (Plan* plan = recording_plan()) {
+      tell(plan);
+      if (work) plan->describe_work(work);
+    }
+    submit(fn, args);
+    if (staged_) convert_staged(kWritten);
   }
   void check_overlap(const Operand& out, const Operand& other) const;
   void tell(Plan* plan) const;
@@ -185,11 +237,11 @@ class Call {
   [[noreturn]] void different_shapes(const char* name, const Array& x, const char* other,
                                      const Array& y) const;
 
-  static constexpr int kMaxOperands = 14;
-
   const char* op_;
   int count_ = 0;
   bool in_place_ = false;
+  DType taken_ = DType::kF32;
+  std::unique_ptr<Staged> staged_;
   Operand operands_[kMaxOperands];
 };
 

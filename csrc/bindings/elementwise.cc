@@ -20,6 +20,7 @@ void unary(const char* name, UnaryOp op, const Array& x, const Array& y, double 
   a.p[0] = static_cast<float>(p0);
   a.p[1] = static_cast<float>(p1);
   a.n = x.size;
+  a.dtype = call.takes(x);
   a.x = call.in<float>("x", x);
   a.y = call.out<float>("y", y);
   call.same_shape("y", y, "x", x);
@@ -35,6 +36,7 @@ void unary_backward(const char* name, UnaryOp op, const Array& gy, const Array& 
   a.p[0] = static_cast<float>(p0);
   a.p[1] = static_cast<float>(p1);
   a.n = gy.size;
+  a.dtype = call.takes(gy);
   a.gy = call.in<float>("gy", gy);
   a.s = call.in<float>("s", s);
   a.gx = call.out<float>("gx", gx);
@@ -85,7 +87,7 @@ bool broadcast(const Array* const (&in)[kInputs], const Array& out, Strided<kInp
 
 DTypes types_of(int domain) {
   DTypes types = 0;
-  if ((domain & kOfFloats) != 0) types |= bit(DType::kF32);
+  if ((domain & kOfFloats) != 0) types |= kFloats;
   if ((domain & kOfIntegers) != 0) types |= kIntegers;
   if (domain == kOfAll || domain == kOfBits) types |= bit(DType::kBool);
   return types;
@@ -100,17 +102,21 @@ void binary(const char* name, BinaryOp op, bool is_bool, int domain, const Array
             const Array& out) {
   Call call(name);
   call.need("a", a, types_of(domain));
-  call.same_dtype("b", b, "a", a);
+  const auto number = [](const Array& x) { return x.dtype == DType::kF32 && x.shape.empty(); };
+  const bool mixed = (is_half(a.dtype) && number(b)) || (is_half(b.dtype) && number(a));
+  if (!mixed) call.same_dtype("b", b, "a", a);
   BinaryArgs args;
   args.op = static_cast<int32_t>(op);
-  args.dtype = a.dtype;
+  args.dtype = is_half(b.dtype) ? b.dtype : a.dtype;
+  args.a_dtype = a.dtype;
+  args.b_dtype = b.dtype;
   args.a = call.in_any("a", a);
   args.b = call.in_any("b", b);
   args.out = call.out_any("out", out);
   if (is_bool) {
     call.need("out", out, bit(DType::kBool));
   } else {
-    call.same_dtype("out", out, "a", a);
+    call.need("out", out, bit(args.dtype));
   }
   if (a.shape == out.shape && b.shape == out.shape) {
     args.ndim = 1;

@@ -52,17 +52,18 @@ void write(const char* name, void (*fn)(const PutArgs&), const Array& src, const
   PutArgs a;
   a.mode = parse_mode(call, mode);
   if (a.mode != PutMode::kSet) call.need("src", src, kNumbers);
-  a.src = call.in_any("src", src);
+  const bool computes = a.mode != PutMode::kSet;  // a sum of halves is rounded once
+  a.src = computes ? call.in_number("src", src) : call.in_any("src", src);
   a.index = call.in<int64_t>("index", index);
-  a.out = call.out_any("out", out);
+  a.out = computes ? call.out_number("out", out, true) : call.out_any("out", out);
   call.same_dtype("src", src, "out", out);
   a.k = kEach ? picks(index, outer, inner) : index.size;
   call.elements("out", out, outer, n, inner, "(outer, n, inner)");
   if (kEach) call.elements("index", index, outer, a.k, inner, "(outer, k, inner)");
   call.elements("src", src, outer, a.k, inner, "(outer, k, inner)");
   check_range(name, "index", index, wrap ? -n : 0, n);
-  a.dtype = out.dtype;
-  a.itemsize = item_size(out);
+  a.dtype = computes && is_half(out.dtype) ? DType::kF32 : out.dtype;
+  a.itemsize = kItemSize[static_cast<int>(a.dtype)];
   a.outer = outer;
   a.n = n;
   a.inner = inner;

@@ -51,10 +51,11 @@ constexpr int64_t kBrief = 64 * 64 * 64;  // multiply-adds: two microseconds of 
 void run_product(Call* call, GemmArgs* g, const Array& a, const Array& b, Optional bias,
                  const Array& out) {
   g->bias_axis = bias == nullptr ? BiasAxis::kNone : BiasAxis::kCol;
+  g->bias = call->in_or_null<float>("bias", bias);
+  g->dtype = a.dtype == b.dtype && a.dtype == out.dtype ? call->takes(a) : DType::kF32;
   g->a = call->in<float>("a", a);
   g->b = call->in<float>("b", b);
-  g->bias = call->in_or_null<float>("bias", bias);
-  g->c = call->out<float>("out", out);
+  g->c = g->accumulate != 0 ? call->in_out<float>("out", out) : call->out<float>("out", out);
   if (bias != nullptr) call->shape("bias", *bias, {g->n});
   const bool brief = g->m * g->n * g->k * g->batch <= kBrief;
   call->run(cpu_table().gemm, *g, cpu_table().gemm_work, brief);
@@ -78,19 +79,20 @@ void gemm(const Array& a, const Array& b, const Array& out, bool trans_a, bool t
 
 PyTypeObject* array_type;
 
-// A float32 matrix, or null where x is anything else.
+// A matrix of floats, or null where x is anything else.
 const Array* matrix_or_null(PyObject* x) {
   if (Py_TYPE(x) != array_type) return nullptr;
   const Array& array = array_of(x);
-  return array.shape.size() == 2 && array.dtype == DType::kF32 ? &array : nullptr;
+  return array.shape.size() == 2 && (bit(array.dtype) & kFloats) != 0 ? &array : nullptr;
 }
 
-// A float32 vector of n, or null where x is None. False where it is anything else.
+// A vector of n floats, or null where x is None. False where it is anything else.
 bool bias_of(PyObject* x, int64_t n, Optional* bias) {
   if (x == Py_None) return true;
   if (Py_TYPE(x) != array_type) return false;
   bias->x = &array_of(x);
-  return bias->x->dtype == DType::kF32 && bias->x->shape.size() == 1 && bias->x->shape[0] == n;
+  return (bit(bias->x->dtype) & kFloats) != 0 && bias->x->shape.size() == 1 &&
+         bias->x->shape[0] == n;
 }
 
 PyObject* new_product(const Array& a, const Array& b, bool trans_a, bool trans_b, Optional bias) {
@@ -98,6 +100,7 @@ PyObject* new_product(const Array& a, const Array& b, bool trans_a, bool trans_b
   GemmArgs g =
       product(call, {1, a.shape[0], a.shape[1]}, {1, b.shape[0], b.shape[1]}, trans_a, trans_b);
   Array out;
+  out.dtype = a.dtype;
   out.shape = {g.m, g.n};
   out.size = checked_size(out.shape, out.dtype);
   out.storage = allocate_for("matmul", out.bytes());
@@ -116,7 +119,8 @@ PyObject* matmul(PyObject*, PyObject* const* args, Py_ssize_t count) {
   }
   const Array *a = matrix_or_null(args[0]), *b = matrix_or_null(args[1]);
   const bool trans_a = args[2] == Py_True, trans_b = args[3] == Py_True;
-  if (a == nullptr || b == nullptr || a->shape[trans_a ? 0 : 1] != b->shape[trans_b ? 1 : 0]) {
+  if (a == nullptr || b == nullptr || a->dtype != b->dtype ||
+      a->shape[trans_a ? 0 : 1] != b->shape[trans_b ? 1 : 0]) {
     Py_RETURN_NONE;
   }
   Optional bias;
@@ -136,7 +140,7 @@ PyObject* matmul(PyObject*, PyObject* const* args, Py_ssize_t count) {
 PyMethodDef kMatmul = {
     "matmul", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(matmul)), METH_FASTCALL,
     "matmul(a, b, trans_a, trans_b, bias) -> Array | None\n\n"
-    "op(a) @ op(b) + bias, or None unless they are float32 matrices that fit."};
+    "op(a) @ op(b) + bias, or None unless they are matrices of one floating type that fit."};
 
 }  // namespace
 

@@ -57,8 +57,8 @@ void batch_norm(const Array& x, Optional weight, Optional bias, Optional running
   a.mean = call.out<float>("mean", mean);
   a.rstd = call.out<float>("rstd", rstd);
   if (running_mean != nullptr) {
-    a.running_mean = call.out<float>("running_mean", *running_mean);
-    a.running_var = call.out<float>("running_var", *running_var);
+    a.running_mean = call.in_out<float>("running_mean", *running_mean);
+    a.running_var = call.in_out<float>("running_var", *running_var);
   }
   call.run(cpu_table().batch_norm, a);
 }

@@ -13,24 +13,26 @@ void reduce(const char* name, ReduceOp op, DTypes allowed, const Array& x, const
   call.need("x", x, allowed);
   ReduceArgs a;
   a.op = op;
-  a.dtype = x.dtype;
+  const bool sums = op == ReduceOp::kSum || op == ReduceOp::kProd;
+  const bool finds = op == ReduceOp::kArgMax || op == ReduceOp::kArgMin;
+  const bool floats = (bit(x.dtype) & kFloats) != 0;
+  a.dtype = finds && floats ? DType::kF32 : x.dtype;
+  a.out_dtype = out.dtype;
   a.outer = outer;
   a.n = n;
   a.inner = inner;
   a.scale = scale;
-  a.x = call.in_any("x", x);
+  a.x = finds ? call.in_number("x", x) : call.in_any("x", x);
   a.out = call.out_any("out", out);
   call.elements("x", x, outer, n, inner, "(outer, n, inner)");
   call.elements("out", out, outer, 1, inner, "(outer, 1, inner)");
-  const bool sums = op == ReduceOp::kSum || op == ReduceOp::kProd;
-  const bool finds = op == ReduceOp::kArgMax || op == ReduceOp::kArgMin;
-  if (finds || (sums && x.dtype != DType::kF32)) {
+  if (finds || (sums && !floats)) {
     call.need("out", out, bit(DType::kI64));
-  } else {
+  } else if (!is_half(x.dtype) || out.dtype != DType::kF32) {
     call.same_dtype("out", out, "x", x);
   }
-  if (sums && x.dtype != DType::kF32 && scale != 1.0) {
-    call.wrong_value("scale is for float32; x is " + describe(x));
+  if (sums && !floats && scale != 1.0) {
+    call.wrong_value("scale is for floating types; x is " + describe(x));
   }
   const bool needs_one = finds || op == ReduceOp::kMax || op == ReduceOp::kMin;
   if (needs_one && n == 0 && out.size > 0) call.wrong_value("nothing to choose from (n = 0)");

@@ -12,13 +12,13 @@ void argsort(const Array& x, const Array& index, int64_t outer, int64_t n, int64
   Call call("argsort");
   call.need("x", x, kNumbers);
   ArgsortArgs a;
-  a.dtype = x.dtype;
+  a.dtype = is_half(x.dtype) ? DType::kF32 : x.dtype;
   a.descending = descending;
   a.outer = outer;
   a.n = n;
   a.inner = inner;
   a.k = k;
-  a.x = call.in_any("x", x);
+  a.x = call.in_number("x", x);
   a.index = call.out<int64_t>("index", index);
   call.elements("x", x, outer, n, inner, "(outer, n, inner)");
   call.elements("index", index, outer, k, inner, "(outer, k, inner)");

@@ -61,11 +61,14 @@
   X(dropout, DropoutArgs) \
   X(dropout_backward, DropoutBackwardArgs) \
   X(optim, OptimArgs) \
+  X(unscale, UnscaleArgs) \
+  X(update_scale, UpdateScaleArgs) \
   X(fma_peak, FmaPeakArgs)
 
 // A function of the problem alone.
 #define PYDL_WORK_LIST(X) \
   X(resize_work, ResizeArgs) \
+  X(unscale_work, UnscaleArgs) \
   X(reduce_work, ReduceArgs) \
   X(scan_work, ScanArgs) \
   X(argsort_work, ArgsortArgs) \

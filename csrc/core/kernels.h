@@ -8,6 +8,10 @@
 //   element only.
 // - Same bits always: work is cut by the problem alone, never by the number of threads, and sums
 //   follow a fixed order.
+// - Half types (float16, bfloat16) are for storage: a kernel loads them, computes and accumulates
+// in
+//   float32, and rounds once as it stores. Where its arguments have a `dtype`, the arrays named
+//   there are of that type, whatever their pointer says.
 // - Arrays are dense and row-major unless strides (in elements) are given.
 // - An index that points outside its array is skipped or gives NaN; it never touches memory.
 #pragma once

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "cpu/dispatch_bits.h"
+
 namespace pydl {
 
 namespace scalar {
@@ -22,7 +24,20 @@ struct Isa {
   const char* name;
   const KernelTable* table;
   bool (*supported)();
+  bool bf16_dot = false;
 };
+
+#if defined(PYDL_X86)
+bool has_avx512() {
+#if defined(PYDL_EMULATE_AVX512)
+  return true;
+#else
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+#endif
+}
+#endif
 
 // NOTE: __builtin_cpu_supports reads XGETBV too, so an OS that does not save the wide registers
 // counts as lacking them.
@@ -34,15 +49,10 @@ const Isa kIsas[] = {
        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
               __builtin_cpu_supports("f16c");
      }},
-#if defined(PYDL_EMULATE_AVX512)
-    {"avx512", &avx512::kTable, [] { return true; }},
-#else
-    {"avx512", &avx512::kTable,
-     [] {
-       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-              __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-     }},
+    {"avx512", &avx512::kTable, has_avx512},
+#if !defined(PYDL_EMULATE_AVX512)
+    {"avx512_bf16", &avx512::kTable,
+     [] { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }, true},
 #endif
 #endif
 };
@@ -74,6 +84,7 @@ void choose_isa(const std::string& forced) {
                               ": not available here; choose one of:" + names);
 }
 
+bool has_bf16_dot() { return chosen->bf16_dot; }
 const char* isa_name() { return chosen->name; }
 const KernelTable& cpu_table() { return *chosen->table; }
 

@@ -3,6 +3,7 @@
 #include "core/args/elementwise.h"
 
 #include "cpu/by_lane.h"
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
 #include "ops/activation.h"
 #include "ops/binary.h"
@@ -53,6 +54,37 @@ constexpr UnaryBackwardRange kUnaryBackward[] = {
     PYDL_UNARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
 };
+
+// Half types: blocks of float32 take the place of the operands.
+void unary_halves(const UnaryArgs& a, int64_t i, int64_t end) {
+  alignas(64) float x[kHalfBlock];
+  const Output put(as<F16>(a.y), a.n);
+  UnaryArgs block = a;
+  block.x = block.y = x;
+  for (int64_t n; i < end; i += n) {
+    block.n = n = min64(kHalfBlock, end - i);
+    widen(a.dtype, a.x, i, n, x);
+    kUnary[a.op](block, 0, n);
+    narrow(a.dtype, put, x, i, n, a.y);
+  }
+  put.done();
+}
+
+void unary_backward_halves(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
+  alignas(64) float gy[kHalfBlock], s[kHalfBlock];
+  const Output put(as<F16>(a.gx), a.n);
+  UnaryBackwardArgs block = a;
+  block.gy = block.gx = gy;
+  block.s = s;
+  for (int64_t n; i < end; i += n) {
+    block.n = n = min64(kHalfBlock, end - i);
+    widen(a.dtype, a.gy, i, n, gy);
+    widen(a.dtype, a.s, i, n, s);
+    kUnaryBackward[a.op](block, 0, n);
+    narrow(a.dtype, put, gy, i, n, a.gx);
+  }
+  put.done();
+}
 
 // ---- broadcasting ------------------------------------------------------------------------------
 
@@ -230,8 +262,41 @@ constexpr bool kIsBool[] = {
 #undef PYDL_ENTRY
 };
 
+// n elements, `stride` apart, as float32: 1 apart, or one for all where it is 0.
+void fetch_halves(DType t, const void* x, int64_t at, int64_t stride, int64_t n, float* y) {
+  if (t == DType::kF32) {
+    *y = *static_cast<const float*>(x);
+    return;
+  }
+  if (stride <= 1) return widen(t, x, at, stride == 0 ? 1 : n, y);
+  for (int64_t i = 0; i < n; ++i) widen(t, x, at + i * stride, 1, y + i);
+}
+
+// A block of half types; `fn` is that of float32, with operands that run or stand still.
+void half_block(const Block& s, const BinaryArgs& args, bool is_bool, BlockFn fn) {
+  alignas(64) float a[kHalfBlock], b[kHalfBlock];
+  const Output put(static_cast<const F16*>(s.out), s.rows == 1 && !is_bool ? s.size : 0);
+  for (int64_t r = 0; r < s.rows; ++r) {
+    for (int64_t i = 0, n; i < s.cols; i += n) {
+      n = min64(kHalfBlock, s.cols - i);
+      const int64_t at = r * s.cols + i;
+      fetch_halves(args.a_dtype, s.a, r * s.a_row + i * s.a_col, s.a_col, n, a);
+      fetch_halves(args.b_dtype, s.b, r * s.b_row + i * s.b_col, s.b_col, n, b);
+      // Where a stands still, its one number must last for the whole row.
+      float* to = s.a_col != 0 ? a : b;
+      alignas(64) float fixed[kHalfBlock];
+      if (s.a_col == 0 && s.b_col == 0) to = fixed;
+      void* out = is_bool ? static_cast<void*>(static_cast<uint8_t*>(s.out) + at) : to;
+      fn({a, b, out, 1, n, 0, 0, s.a_col != 0, s.b_col != 0, is_bool ? s.size : 0});
+      if (!is_bool) narrow(args.dtype, put, to, at, n, s.out);
+    }
+  }
+  put.done();
+}
+
 BlockFn binary_fn(const BinaryArgs& a) {
-  const int64_t p = a.a_stride[a.ndim - 1], q = a.b_stride[a.ndim - 1];
+  int64_t p = a.a_stride[a.ndim - 1], q = a.b_stride[a.ndim - 1];
+  if (is_half(a.dtype)) p = p != 0, q = q != 0;  // see half_block
   switch (a.dtype) {
     case DType::kI64:
       return whole_fn<int64_t>(a.op);
@@ -304,7 +369,8 @@ void unary(const UnaryArgs& a) {
       ceil_div(a.n, kPiece),
       [](const void* ctx, int64_t i, void*) {
         const UnaryArgs& a = *static_cast<const UnaryArgs*>(ctx);
-        kUnary[a.op](a, i * kPiece, min64(a.n, (i + 1) * kPiece));
+        const auto range = is_half(a.dtype) ? &unary_halves : kUnary[a.op];
+        range(a, i * kPiece, min64(a.n, (i + 1) * kPiece));
       },
       &a);
 }
@@ -314,7 +380,8 @@ void unary_backward(const UnaryBackwardArgs& a) {
       ceil_div(a.n, kPiece),
       [](const void* ctx, int64_t i, void*) {
         const UnaryBackwardArgs& a = *static_cast<const UnaryBackwardArgs*>(ctx);
-        kUnaryBackward[a.op](a, i * kPiece, min64(a.n, (i + 1) * kPiece));
+        const auto range = is_half(a.dtype) ? &unary_backward_halves : kUnaryBackward[a.op];
+        range(a, i * kPiece, min64(a.n, (i + 1) * kPiece));
       },
       &a);
 }
@@ -338,9 +405,21 @@ void binary(const BinaryArgs& args) {
         const int32_t last = a.ndim - 1, up = a.ndim > 1 ? a.ndim - 2 : 0;
         for_blocks<2>(a.ndim, a.shape, strides, i * kPiece, min64(c.n, (i + 1) * kPiece),
                       [&](int64_t first, const int64_t* offset, int64_t rows, int64_t cols) {
-                        c.fn({at(a.a, offset[0] * size), at(a.b, offset[1] * size),
-                              at(a.out, first * c.out_size), rows, cols, a.a_stride[up],
-                              a.b_stride[up], a.a_stride[last], a.b_stride[last], c.n});
+                        const Block block = {at(a.a, offset[0] * size),
+                                             at(a.b, offset[1] * size),
+                                             at(a.out, first * c.out_size),
+                                             rows,
+                                             cols,
+                                             a.a_stride[up],
+                                             a.b_stride[up],
+                                             a.a_stride[last],
+                                             a.b_stride[last],
+                                             c.n};
+                        if (is_half(a.dtype)) {
+                          half_block(block, a, kIsBool[a.op], c.fn);
+                        } else {
+                          c.fn(block);
+                        }
                       });
       },
       &context);

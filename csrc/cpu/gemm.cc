@@ -5,6 +5,9 @@
 //   packed  large: A and B are copied in the order in which they are read (gemm_packed.h)
 //   pieces  all others: small, batches of small ones, some rows of a wide C, small with a long K
 //           (gemm_pieces.h)
+//
+// Half types have a way of their own (gemm_half.h).
+#include "cpu/gemm_half.h"
 #include "cpu/gemm_packed.h"
 #include "cpu/gemm_pieces.h"
 #include "cpu/gemm_row.h"
@@ -54,6 +57,7 @@ Problem problem_of(const GemmArgs& a) {
 
 void gemm(const GemmArgs& a) {
   if (a.m <= 0 || a.n <= 0 || a.batch <= 0) return;
+  if (is_half(a.dtype)) return multiply_half(a);
   const Problem p = problem_of(a);
   switch (way_of(p)) {
     case Way::kRow:
@@ -69,6 +73,7 @@ void gemm(const GemmArgs& a) {
 
 int64_t gemm_work(const GemmArgs& a) {
   if (a.m <= 0 || a.n <= 0 || a.batch <= 0) return 0;
+  if (is_half(a.dtype)) return half_work(a);
   const Problem p = problem_of(a);
   switch (way_of(p)) {
     case Way::kRow:

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "core/half.h"
 #include "cpu/kernels_isa.h"
 #include "cpu/vec.h"
 #if defined(__SSE2__)
@@ -355,34 +354,27 @@ void convert_any(DType from, DType to, const void* src, void* dst, int64_t n) {
 
 inline bool is_half(DType t) { return t == DType::kF16 || t == DType::kBF16; }
 
-void load_half(DType from, const uint16_t* x, float* y, int64_t n) {
-  int64_t i = 0;
-  if (from == DType::kBF16) {
-    for (; i < n; ++i) y[i] = bf16_to_float(x[i]);
-    return;
+// NOTE: lanes of NaN go by scalar code, since the hardware makes quiet ones of them.
+template <class T>
+void load_half(const T* x, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec v = load_tail(x + i, lanes);
+    store_tail(y + i, v, lanes);
+    if (!any(is_nan(v))) continue;
+    for (int64_t k = i; k < i + lanes; ++k) y[k] = to_float(x[k]);
   }
-#if defined(__F16C__)
-  for (; i + 8 <= n; i += 8) {
-    const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i));
-    _mm256_storeu_ps(y + i, _mm256_cvtph_ps(h));
-  }
-#endif
-  for (; i < n; ++i) y[i] = f16_to_float(x[i]);
 }
 
-void store_half(DType to, const float* x, uint16_t* y, int64_t n) {
-  int64_t i = 0;
-  if (to == DType::kBF16) {
-    for (; i < n; ++i) y[i] = float_to_bf16(x[i]);
-    return;
+template <class T>
+void store_half(const float* x, T* y, int64_t n) {
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec v = load_tail(x + i, lanes);
+    store_tail(y + i, v, lanes);
+    if (!any(is_nan(v))) continue;
+    for (int64_t k = i; k < i + lanes; ++k) from_float(x[k], y + k);
   }
-#if defined(__F16C__)
-  for (; i + 8 <= n; i += 8) {
-    const __m128i h = _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), h);
-  }
-#endif
-  for (; i < n; ++i) y[i] = float_to_f16(x[i]);
 }
 
 // A half type on either side goes through float32 in `buffer` (2 * kBlock).
@@ -393,7 +385,13 @@ void convert_block(const CastArgs& a, int64_t first, int64_t n, float* buffer) {
   const void* src = static_cast<const char*>(a.src) + first * src_size;
   void* dst = static_cast<char*>(a.dst) + first * dst_size;
   if (is_half(from)) {
-    load_half(from, static_cast<const uint16_t*>(src), buffer, n);
+    float* to = a.dst_dtype == DType::kF32 ? static_cast<float*>(dst) : buffer;
+    if (from == DType::kF16) {
+      load_half(static_cast<const F16*>(src), to, n);
+    } else {
+      load_half(static_cast<const BF16*>(src), to, n);
+    }
+    if (to == dst) return;
     src = buffer;
     from = DType::kF32;
   }
@@ -402,7 +400,11 @@ void convert_block(const CastArgs& a, int64_t first, int64_t n, float* buffer) {
     convert_any(from, DType::kF32, src, buffer + kBlock, n);
     src = buffer + kBlock;
   }
-  store_half(a.dst_dtype, static_cast<const float*>(src), static_cast<uint16_t*>(dst), n);
+  if (a.dst_dtype == DType::kF16) {
+    store_half(static_cast<const float*>(src), static_cast<F16*>(dst), n);
+  } else {
+    store_half(static_cast<const float*>(src), static_cast<BF16*>(dst), n);
+  }
 }
 
 void cast_piece(const void* ctx, int64_t piece, void* scratch) {

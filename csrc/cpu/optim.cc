@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
 #include "ops/optim.h"
 
@@ -43,17 +44,43 @@ void sweep(const Rule rule, const OptimTensor t, int64_t from, int64_t to) {
   if (i < to) step(i, to - i);
 }
 
+// The master p where it rounds to the parameter, otherwise the parameter, which was written since.
+template <class T>
+void follow(const T* half, int64_t n, float* p) {
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec master = load_tail(p + i, lanes), now = load_tail(half + i, lanes);
+    T rounded[kWidth];
+    store(rounded, master);
+    store_tail(p + i, select(load(rounded) == now, master, now), lanes);
+  }
+}
+
 // Pieces count through the chunks of all tensors, one tensor after the other.
 template <class Rule>
-void sweep_piece(const void* ctx, int64_t piece, void*) {
+void sweep_piece(const void* ctx, int64_t piece, void* scratch) {
   const Launch<Rule>& launch = *static_cast<const Launch<Rule>*>(ctx);
   for (int32_t k = 0; k < launch.a->count; ++k) {
     const OptimTensor& t = launch.a->tensor[k];
     const int64_t chunks = ceil_div(t.n, kPiece);
-    if (piece < chunks) {
-      return sweep(launch.rule, t, piece * kPiece, min64((piece + 1) * kPiece, t.n));
+    if (piece >= chunks) {
+      piece -= chunks;
+      continue;
     }
-    piece -= chunks;
+    const int64_t from = piece * kPiece, to = min64(from + kPiece, t.n);
+    if (!is_half(launch.a->dtype)) return sweep(launch.rule, t, from, to);
+    float* g = static_cast<float*>(scratch);
+    widen(launch.a->dtype, t.g, from, to - from, g);
+    const auto moved = [&](float* p) { return p == nullptr ? nullptr : p + from; };
+    const OptimTensor part = {to - from,   moved(t.p),  g,          nullptr,
+                              moved(t.s0), moved(t.s1), moved(t.s2)};
+    if (launch.a->dtype == DType::kF16) {
+      follow(as<F16>(t.half) + from, to - from, part.p);
+    } else {
+      follow(as<BF16>(t.half) + from, to - from, part.p);
+    }
+    sweep(launch.rule, part, 0, to - from);
+    return narrow(launch.a->dtype, Output(g, 0), part.p, from, to - from, t.half);
   }
 }
 
@@ -184,9 +211,70 @@ void lion(const OptimArgs& a) {
                    average_of(1.0 - a.beta2)});
 }
 
+// ---- loss scaling ------------------------------------------------------------------------------
+
+// g * factor in place; whether all came out finite.
+template <class T>
+bool unscale_run(T* g, int64_t n, Vec factor) {
+  Vec wrong = set1(0.0f);
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t lanes = min64(kWidth, n - i);
+    const Vec x = load_tail(g + i, lanes) * factor;
+    wrong = wrong + (x - x);  // NaN for ever, where x is not finite
+    store_tail(g + i, x, lanes);
+  }
+  return !any(is_nan(wrong));
+}
+
+void unscale_piece(const void* ctx, int64_t piece, void*) {
+  const UnscaleArgs& a = *static_cast<const UnscaleArgs*>(ctx);
+  uint8_t* found = static_cast<uint8_t*>(a.work) + piece;
+  const Vec factor = set1(1.0f / *a.scale);
+  for (int32_t k = 0; k < a.count; ++k) {
+    const UnscaleTensor& t = a.tensor[k];
+    const int64_t chunks = ceil_div(t.n, kPiece);
+    if (piece >= chunks) {
+      piece -= chunks;
+      continue;
+    }
+    const int64_t from = piece * kPiece, n = min64(kPiece, t.n - from);
+    const bool finite = t.dtype == DType::kF16    ? unscale_run(as<F16>(t.g) + from, n, factor)
+                        : t.dtype == DType::kBF16 ? unscale_run(as<BF16>(t.g) + from, n, factor)
+                                                  : unscale_run(as<float>(t.g) + from, n, factor);
+    *found = finite ? 0 : 1;
+    return;
+  }
+}
+
 }  // namespace
 
+int64_t unscale_work(const UnscaleArgs& a) {
+  int64_t pieces = 0;
+  for (int32_t k = 0; k < a.count; ++k) pieces += ceil_div(a.tensor[k].n, kPiece);
+  return pieces;
+}
+
+void unscale(const UnscaleArgs& a) {
+  const int64_t pieces = unscale_work(a);
+  parallel_for(pieces, unscale_piece, &a);
+  for (int64_t i = 0; i < pieces; ++i) {
+    if (static_cast<const uint8_t*>(a.work)[i] != 0) *a.found = 1.0f, *a.kept = 0;
+  }
+}
+
+void update_scale(const UpdateScaleArgs& a) {
+  if (*a.found != 0.0f) {
+    *a.scale *= a.backoff;
+    *a.good = 0;
+  } else if (++*a.good >= a.interval) {
+    const float grown = *a.scale * a.growth;
+    if (grown <= 3.4028235e38f) *a.scale = grown;
+    *a.good = 0;
+  }
+}
+
 void optim(const OptimArgs& a) {
+  if (a.kept != nullptr && *a.kept == 0) return;
   switch (a.op) {
     case OptimOp::kSGD:
       return sgd(a);

@@ -6,8 +6,8 @@
 
 #include <math.h>
 
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
-#include "cpu/vec.h"
 
 namespace pydl {
 namespace PYDL_ISA {
@@ -19,7 +19,7 @@ constexpr int64_t kLanes = 64;       // columns of a row of its own
 constexpr int64_t kShort = 256;      // a row this short is folded at once
 constexpr int64_t kWidthMax = 1024;  // columns of a tile
 
-// ---- operations: In is read, Acc accumulated and written, Join joins partial results -----------
+// ---- operations: In is read, Acc accumulated, Join joins partial results ------------------------
 
 template <class T, class A>
 struct Sum {
@@ -99,6 +99,13 @@ struct Min {
   static inline float across(Vec v) { return any(is_nan(v)) ? NAN : reduce_min(v); }
 };
 
+// Of a half type, in float32.
+template <class T, class Op>
+struct OfHalf : Op {
+  using In = T;
+  static inline float load(In x) { return to_float(x); }
+};
+
 struct Any {
   using In = uint8_t;
   using Acc = uint8_t;
@@ -142,8 +149,9 @@ void fold_leaf(const typename Op::In* __restrict x, int64_t rows, int64_t stride
 
 // acc[i] joined with four rows of x, in the order of the sum in registers below.
 template <class Op>
-inline void fold_four_rows(const float* x, int64_t stride, int64_t i, int64_t n, float* acc) {
-  const float* p = x + i;
+inline void fold_four_rows(const typename Op::In* x, int64_t stride, int64_t i, int64_t n,
+                           float* acc) {
+  const auto* p = x + i;
   const Vec a = Op::join(load_tail(p, n), load_tail(p + stride, n));
   const Vec b = Op::join(load_tail(p + 2 * stride, n), load_tail(p + 3 * stride, n));
   store_tail(acc + i, Op::join(load_tail(acc + i, n), Op::join(a, b)), n);
@@ -151,7 +159,8 @@ inline void fold_four_rows(const float* x, int64_t stride, int64_t i, int64_t n,
 
 // Wide rows, four at a time, in the order of memory; the accumulators stay in the first cache.
 template <class Op>
-void fold_wide_f32(const float* x, int64_t rows, int64_t stride, int64_t width, float* acc) {
+void fold_wide_floats(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
+                      float* acc) {
   for (int64_t i = 0; i < width; ++i) acc[i] = Op::identity();
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * stride) {
@@ -172,8 +181,9 @@ void fold_wide_f32(const float* x, int64_t rows, int64_t stride, int64_t width, 
 constexpr int64_t kColumnVecs = kWidth < 8 ? 4 : kLanes / kWidth;
 
 template <class Op>
-void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, float* acc) {
-  if (width > 8 * kWidth) return fold_wide_f32<Op>(x, rows, stride, width, acc);
+void fold_leaf_floats(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
+                      float* acc) {
+  if (width > 8 * kWidth) return fold_wide_floats<Op>(x, rows, stride, width, acc);
   const Vec none = set1(Op::identity());
   int64_t i = 0;
   for (; i + kColumnVecs * kWidth <= width; i += kColumnVecs * kWidth) {
@@ -182,7 +192,7 @@ void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, 
     for (int64_t k = 0; k < kColumnVecs; ++k) v[k] = none;
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
-      const float* p = x + r * stride + i;
+      const auto* p = x + r * stride + i;
 #pragma GCC unroll 8
       for (int64_t k = 0; k < kColumnVecs; ++k, p += kWidth) {
         const Vec a = Op::join(load(p), load(p + stride));
@@ -201,7 +211,7 @@ void fold_leaf_f32(const float* x, int64_t rows, int64_t stride, int64_t width, 
   for (; i < width; i += kWidth) {
     const int64_t lanes = min64(kWidth, width - i);
     Vec v = none;
-    const float* p = x + i;
+    const auto* p = x + i;
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4, p += 4 * stride) {
       const Vec a = Op::join(load_tail(p, lanes), load_tail(p + stride, lanes));
@@ -222,7 +232,7 @@ typename Op::Acc fold_lanes(const typename Op::In* x, int64_t n) {
 }
 
 template <class Op>
-float fold_lanes_f32(const float* x, int64_t n) {
+float fold_lanes_floats(const typename Op::In* x, int64_t n) {
   Vec v = set1(Op::identity());
   for (int64_t i = 0; i < n; i += kWidth) {
     v = Op::join(v, load_filled(x + i, min64(kWidth, n - i), Op::identity()));
@@ -230,19 +240,24 @@ float fold_lanes_f32(const float* x, int64_t n) {
   return Op::across(v);
 }
 
-// float32 has kernels on Vec, the rest are left to the compiler.
+// Floats have kernels on Vec, the rest are left to the compiler.
 template <class T>
 constexpr bool kIsFloat = false;
 template <>
 constexpr bool kIsFloat<float> = true;
+template <>
+constexpr bool kIsFloat<F16> = true;
+template <>
+constexpr bool kIsFloat<BF16> = true;
 
 // The tree; one row of `acc` is used per level: at most 64 * kWidthMax accumulators.
+// NOTE: not inlined: GCC 12 unrolls the recursion and then warns of rows that it made up.
 template <class Op>
-void fold(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
-          typename Op::Acc* acc) {
+__attribute__((noinline)) void fold(const typename Op::In* x, int64_t rows, int64_t stride,
+                                    int64_t width, typename Op::Acc* acc) {
   if (rows <= kLeaf) {
     if constexpr (kIsFloat<typename Op::In>) {
-      return fold_leaf_f32<Op>(x, rows, stride, width, acc);
+      return fold_leaf_floats<Op>(x, rows, stride, width, acc);
     } else {
       return fold_leaf<Op>(x, rows, stride, width, acc);
     }
@@ -257,7 +272,7 @@ void fold(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
 template <class Op>
 typename Op::Acc fold_short(const typename Op::In* x, int64_t n) {
   if constexpr (kIsFloat<typename Op::In>) {
-    return fold_lanes_f32<Op>(x, n);
+    return fold_lanes_floats<Op>(x, n);
   } else {
     return fold_lanes<Op>(x, n);
   }
@@ -309,7 +324,14 @@ inline T scaled(T x, double) {
   return x;
 }
 
-template <class Op>
+template <class T>
+inline void write(T x, T* y) {
+  *y = x;
+}
+inline void write(float x, F16* y) { from_float(x, y); }
+inline void write(float x, BF16* y) { from_float(x, y); }
+
+template <class Op, class Out>
 void fold_piece(const void* ctx, int64_t piece, void* scratch) {
   const Context& c = *static_cast<const Context*>(ctx);
   using In = typename Op::In;
@@ -321,24 +343,26 @@ void fold_piece(const void* ctx, int64_t piece, void* scratch) {
   Acc* acc = static_cast<Acc*>(scratch);
   for (int64_t o = o0; o < min64(c.outer, o0 + c.cut.outers); ++o) {
     const In* x = static_cast<const In*>(c.x) + (o * c.n + k) * c.inner + i;
-    Acc* out = static_cast<Acc*>(c.out) + (o * c.cut.chunks + chunk) * c.inner + i;
+    Out* out = static_cast<Out*>(c.out) + (o * c.cut.chunks + chunk) * c.inner + i;
     if (c.inner == 1) {
-      *out = scaled(fold_row<Op>(x, rows, acc), c.scale);
+      write(scaled(fold_row<Op>(x, rows, acc), c.scale), out);
     } else {
       fold<Op>(x, rows, c.inner, width, acc);
-      for (int64_t j = 0; j < width; ++j) out[j] = scaled(acc[j], c.scale);
+      for (int64_t j = 0; j < width; ++j) write(scaled(acc[j], c.scale), out + j);
     }
   }
 }
 
-template <class Op>
+template <class Op, class Out = typename Op::Acc>
 void reduce_as(const ReduceArgs& a) {
+  using Acc = typename Op::Acc;
   const double scale = a.op == ReduceOp::kSum ? a.scale : 1.0;
   const Cut cut = cut_of(a.outer, a.n, a.inner, true);
   const bool split = cut.chunks > 1;
   const Context first = {
       cut, a.outer, a.n, a.inner, a.x, split ? a.work : a.out, split ? 1.0 : scale};
-  parallel_for(cut.groups * cut.chunks * cut.tiles, &fold_piece<Op>, &first);
+  const PieceFn fold = split ? &fold_piece<Op, Acc> : &fold_piece<Op, Out>;
+  parallel_for(cut.groups * cut.chunks * cut.tiles, fold, &first);
   if (!split) return;
   const Context second = {cut_of(a.outer, cut.chunks, a.inner, false),
                           a.outer,
@@ -347,7 +371,7 @@ void reduce_as(const ReduceArgs& a) {
                           a.work,
                           a.out,
                           scale};
-  parallel_for(second.cut.groups * second.cut.tiles, &fold_piece<typename Op::Join>, &second);
+  parallel_for(second.cut.groups * second.cut.tiles, &fold_piece<typename Op::Join, Out>, &second);
 }
 
 // ---- arg max, arg min --------------------------------------------------------------------------
@@ -466,6 +490,25 @@ void reduce_dtype(const ReduceArgs& a) {
   reduce_ordered<T>(a);
 }
 
+template <class T, class Out>
+void reduce_halves_to(const ReduceArgs& a) {
+  switch (a.op) {
+    case ReduceOp::kSum:
+      return reduce_as<OfHalf<T, Sum<float, float>>, Out>(a);
+    case ReduceOp::kProd:
+      return reduce_as<OfHalf<T, Prod<float, float>>, Out>(a);
+    case ReduceOp::kMax:
+      return reduce_as<OfHalf<T, Max<float>>, Out>(a);
+    default:
+      return reduce_as<OfHalf<T, Min<float>>, Out>(a);
+  }
+}
+
+template <class T>
+void reduce_halves(const ReduceArgs& a) {
+  a.out_dtype == DType::kF32 ? reduce_halves_to<T, float>(a) : reduce_halves_to<T, T>(a);
+}
+
 }  // namespace
 
 // ---- kernels -----------------------------------------------------------------------------------
@@ -474,6 +517,10 @@ void reduce(const ReduceArgs& a) {
   if (a.op == ReduceOp::kAny) return reduce_as<Any>(a);
   if (a.op == ReduceOp::kAll) return reduce_as<All>(a);
   switch (a.dtype) {
+    case DType::kF16:
+      return reduce_halves<F16>(a);
+    case DType::kBF16:
+      return reduce_halves<BF16>(a);
     case DType::kI64:
       return reduce_dtype<int64_t, int64_t>(a);
     case DType::kI32:

@@ -22,15 +22,20 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// 1 <= n <= kWidth lanes from p; the rest are zero.
-inline Vec load_tail(const float* p, int64_t n) { return n == kWidth ? load(p) : load_n(p, n); }
+// 1 <= n <= kWidth lanes from p; the rest are zero. T is float, F16 or BF16 here and below.
+template <class T>
+inline Vec load_tail(const T* p, int64_t n) {
+  return n == kWidth ? load(p) : load_n(p, n);
+}
 // Like load_tail, but the rest are `fill`.
-inline Vec load_filled(const float* p, int64_t n, float fill) {
+template <class T>
+inline Vec load_filled(const T* p, int64_t n, float fill) {
   static constexpr float kIota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   if (n == kWidth) return load(p);
   return select(load(kIota) < set1(static_cast<float>(n)), load_n(p, n), set1(fill));
 }
-inline void store_tail(float* p, Vec v, int64_t n) {
+template <class T>
+inline void store_tail(T* p, Vec v, int64_t n) {
   if (n == kWidth) {
     store(p, v);
   } else {
@@ -38,13 +43,16 @@ inline void store_tail(float* p, Vec v, int64_t n) {
   }
 }
 
-// The vectors of an output of n floats at p, whole ones on their own boundaries: past the caches
+// The vectors of an output of n elements at p, whole ones on their own boundaries: past the caches
 // where none would hold it, so that what is overwritten need not be read first.
 class Output {
  public:
-  Output(const float* p, int64_t n)
-      : past_(n >= kPastFloats && reinterpret_cast<uintptr_t>(p) % (4 * kWidth) == 0) {}
-  void operator()(float* p, Vec v, int64_t lanes = kWidth) const {
+  template <class T>
+  Output(const T* p, int64_t n)
+      : past_(n * static_cast<int64_t>(sizeof(T)) >= kPastBytes &&
+              reinterpret_cast<uintptr_t>(p) % (sizeof(T) * kWidth) == 0) {}
+  template <class T>
+  void operator()(T* p, Vec v, int64_t lanes = kWidth) const {
     if (lanes < kWidth) return store_n(p, v, lanes);
     past_ ? stream(p, v) : store(p, v);
   }
@@ -53,7 +61,7 @@ class Output {
   }
 
  private:
-  static constexpr int64_t kPastFloats = 8 << 20;
+  static constexpr int64_t kPastBytes = 32 << 20;
   bool past_;
 };
 

@@ -151,7 +151,7 @@ def _entry_to_array(path: str | os.PathLike[str], name: str, entry: dict[str, An
 
 def _to_array(name: str, value: Any) -> Array:
     if isinstance(value, np.ndarray):
-        return value
+        return value.view(np.uint16) if value.dtype.name == "bfloat16" else value
     from ..tensor import Tensor
 
     if not isinstance(value, Tensor):
@@ -159,7 +159,7 @@ def _to_array(name: str, value: Any) -> Array:
     host = value.detach()
     if host.device.name not in ("cpu", "numpy"):
         host = host.cpu()
-    return host.numpy()
+    return _to_array(name, host.numpy())
 
 
 def _checked(name: str, array: Array) -> Array:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..device import Device
-from ..dtypes import DType, float16, float32, float64
+from ..dtypes import DType, bfloat16, float16, float32, float64
 from ..op import no_grad
 from ..recording import thread
 from ..tensor import Tensor
@@ -264,8 +264,12 @@ class Module:
         return self.to(float64)
 
     def half(self: M) -> M:
-        """Casts what is floating to float16: for storage."""
+        """Casts what is floating to float16."""
         return self.to(float16)
+
+    def bfloat16(self: M) -> M:
+        """Casts what is floating to bfloat16."""
+        return self.to(bfloat16)
 
     # ---- state
 

@@ -9,6 +9,7 @@ from .arithmetic import abs, sign
 from .comparison import where
 from .elementwise import FLOATS, NUMBERS, Activation, Unary, check_dtype
 from .exponential import exp, square
+from .precision import widened
 
 __all__ = [
     "celu",
@@ -233,6 +234,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     Source: Dugas et al., "Incorporating second-order functional knowledge for better option
     pricing" (2000), equation 4.
     """
+    x = widened(x)
     return Softplus.apply(x, p0=beta, p1=threshold)
 
 

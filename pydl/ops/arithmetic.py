@@ -11,6 +11,7 @@ from ..tensor import Scalar, Tensor
 from .comparison import eq, ge, gt, lt, where
 from .elementwise import FLOATS, NUMBERS, Binary, PiecewiseLinear, check_dtype, operands
 from .exponential import log, reciprocal, rsqrt, sqrt, square
+from .precision import widened
 from .reduce import sum_to
 from .shape import cast, clone
 
@@ -376,6 +377,7 @@ def pow(a: Any, b: Any) -> Tensor:
     Derivative: twice; 0 where b is 0, and in b where a is 0 and b is not negative.
     Source: numpy.power, torch.pow.
     """
+    a = widened(a)
     if isinstance(a, Tensor) and isinstance(b, (int, float)):
         if a.dtype.is_floating:
             if b == 2:

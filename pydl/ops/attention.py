@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 from ..dtypes import bool_
+from ..recording import thread
 from ..tensor import Tensor
 from .checks import need_floating
 from .comparison import eq, ge, where
 from .create import arange
 from .elementwise import broadcast_shapes
 from .matmul import gemm, matmul
+from .precision import lowered
 from .reduce import all, expand
 from .shape import reshape, unsqueeze
 from .softmax import softmax
@@ -52,6 +54,8 @@ def scaled_dot_product_attention(
     Derivative: twice.
     Source: Vaswani et al., "Attention is all you need" (2017), equation 1.
     """
+    if thread.autocast is not None:
+        query, key, value, attn_mask = lowered(query, key, value, attn_mask)
     name = "scaled_dot_product_attention"
     floating = None if attn_mask is None or attn_mask.dtype is bool_ else attn_mask
     need_floating(name, query=query, key=key, value=value, attn_mask=floating)

@@ -11,6 +11,7 @@ from .comparison import eq, where
 from .conv import Geometry, Pair, like_input
 from .create import empty
 from .pool import pooled_images, window
+from .precision import wide
 
 __all__ = ["avg_pool1d", "avg_pool2d", "lp_pool1d", "lp_pool2d"]
 
@@ -164,6 +165,7 @@ def avg_pool2d(
     )
 
 
+@wide
 def _lp_pool(
     name: str, dims: int, x: Tensor, p: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Tensor:

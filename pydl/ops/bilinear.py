@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..recording import thread
 from ..tensor import Tensor
 from .conv import float_only
 from .matmul import linear
+from .precision import lowered
 from .shape import reshape, unsqueeze
 
 __all__ = ["bilinear"]
@@ -30,6 +32,8 @@ def bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | None = None)
     Source: Tenenbaum and Freeman, "Separating style and content with bilinear models" (2000),
     eq. 1.
     """
+    if thread.autocast is not None:
+        x1, x2, weight, bias = lowered(x1, x2, weight, bias)
     shapes = f"(x1={x1.shape}, x2={x2.shape}, w={weight.shape})"
     if x1.ndim == 0 or x1.shape[:-1] != x2.shape[:-1] or x1.ndim != x2.ndim:
         raise ValueError(f"bilinear: x1 and x2 differ before their last dimension {shapes}")

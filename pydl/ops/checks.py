@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import functools
 
-from ..dtypes import bfloat16, bool_, float16, float32, float64, promote
+from ..dtypes import HALVES, DType, bool_, float32, promote
 from ..tensor import Tensor
 from .shape import cast
 
 
 def need_floating(name: str, **tensors: Tensor | None) -> None:
-    """Raise unless all are of one floating dtype that is computed in; the keys are their names.
+    """Raise unless all are of one floating dtype; the keys are their names.
 
     Raises:
-        TypeError: an integer or half type, or two types; names the op and the argument.
+        TypeError: an integer type, or two types; names the op and the argument.
     """
     first = None
     for what, t in tensors.items():
         if t is None:
             continue
         found = t.dtype
-        if found is not float32 and found is not float64:
+        if not found.is_floating:
             raise TypeError(f"{name}: {what} is {found.name}, expected float32; use .float()")
         if first is None:
             first, dtype = what, found
@@ -32,13 +32,13 @@ def common_float(name: str, **tensors: Tensor) -> list[Tensor]:
     """All in the floating dtype that they promote to; the keys are their names.
 
     Raises:
-        TypeError: one is no tensor, or the dtype is an integer or half type.
+        TypeError: one is no tensor, or the dtype is an integer type.
     """
     for what, t in tensors.items():
         if not isinstance(t, Tensor):
             raise TypeError(f"{name}: {what} is a {type(t).__name__}, expected a Tensor")
     dtype = functools.reduce(promote, (t.dtype for t in tensors.values()))
-    if dtype not in (float32, float64):
+    if not dtype.is_floating:
         what = next(what for what, t in tensors.items() if t.dtype is dtype)
         raise TypeError(f"{name}: {what} is {dtype.name}, expected float32; use .float()")
     return [t if t.dtype is dtype else cast(t, dtype) for t in tensors.values()]
@@ -55,11 +55,6 @@ def class_ids(name: str, target: Tensor) -> Tensor:
     return target.long()
 
 
-def refuse_half(name: str, x: Tensor) -> None:
-    """Half types are for storage.
-
-    Raises:
-        TypeError: x is of a half type.
-    """
-    if x.dtype in (float16, bfloat16):
-        raise TypeError(f"{name}: {x.dtype.name} is for storage; cast it with .float() first")
+def statistics_type(x: Tensor) -> DType:
+    """The dtype of means and deviations of x: never a half type."""
+    return float32 if x.dtype in HALVES else x.dtype

@@ -9,7 +9,7 @@ from ..methods import method
 from ..op import Op
 from ..tensor import Scalar, Tensor
 from .create import empty
-from .elementwise import WHOLE, Binary, broadcast_shapes, number, operands, whole
+from .elementwise import WHOLE, Binary, broadcast_shapes, number, operands, together, whole
 from .reduce import sum_to
 from .shape import cast
 
@@ -200,7 +200,7 @@ def where(condition: Tensor, a: Any = None, b: Any = None) -> Any:
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a, b = number("where", a), number("where", b)
         a = Tensor(condition.device.constant(a, dtypes.result_type(a, b)), condition.device)
-    return Where.apply(condition, *operands("where", a, b))
+    return Where.apply(condition, *together("where", a, b))
 
 
 def _where(x: Tensor, condition: Tensor, b: Any) -> Tensor:

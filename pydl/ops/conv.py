@@ -12,11 +12,12 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from ..device import Shape
-from ..dtypes import float32, float64
 from ..op import Op
+from ..recording import thread
 from ..tensor import Tensor
 from .create import empty
 from .pad import pad
+from .precision import lowered
 from .reduce import sum
 from .shape import reshape
 
@@ -157,9 +158,9 @@ class Conv2dGradWeight(Op):
 
 
 def float_only(name: str, *tensors: Tensor) -> None:
-    """Raise TypeError unless all tensors are float32, or all float64 (on the numpy device)."""
+    """Raise TypeError unless all tensors are of one floating type."""
     for t in tensors:
-        if t.dtype not in (float32, float64):
+        if not t.dtype.is_floating:
             raise TypeError(f"{name}: expected floating tensors (float32), got {t.dtype.name}")
         if t.dtype is not tensors[0].dtype:
             raise TypeError(f"{name}: got {tensors[0].dtype.name} and {t.dtype.name}")
@@ -280,6 +281,8 @@ def conv1d(
     Derivative: twice.
     Source: Waibel et al., "Phoneme recognition using time-delay neural networks" (1989).
     """
+    if thread.autocast is not None:
+        x, weight, bias = lowered(x, weight, bias)
     return _convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -315,4 +318,6 @@ def conv2d(
     Source: LeCun et al., "Gradient-based learning applied to document recognition" (1998); the
     implicit GEMM: Chetlur et al., "cuDNN: efficient primitives for deep learning" (2014).
     """
+    if thread.autocast is not None:
+        x, weight, bias = lowered(x, weight, bias)
     return _convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..device import Shape
+from ..recording import thread
 from ..tensor import Tensor
 from .conv import (
     Conv2dGradInput,
@@ -17,6 +18,7 @@ from .conv import (
     pair,
 )
 from .pad import pad
+from .precision import lowered
 
 __all__ = [
     "conv_transpose1d",
@@ -119,6 +121,8 @@ def conv_transpose1d(
     Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016),
     section 4.
     """
+    if thread.autocast is not None:
+        x, weight, bias = lowered(x, weight, bias)
     return _transposed(
         "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation
     )
@@ -159,6 +163,8 @@ def conv_transpose2d(
     Source: Zeiler et al., "Deconvolutional networks" (2010); the arithmetic: Dumoulin and Visin,
     "A guide to convolution arithmetic for deep learning" (2016), section 4.
     """
+    if thread.autocast is not None:
+        x, weight, bias = lowered(x, weight, bias)
     return _transposed(
         "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation
     )

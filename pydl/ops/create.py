@@ -59,6 +59,10 @@ def tensor(
     """
     array = data.numpy() if isinstance(data, Tensor) else np.asarray(data)
     natural = data.dtype if isinstance(data, Tensor) else natural_dtype(array.dtype)
+    if natural is dtypes.bfloat16:
+        array = array.view(np.uint16)  # ml_dtypes has a type of its own
+        if dtype not in (None, natural):
+            return tensor(from_numpy(np.array(array)).float(), dtype, device, requires_grad)
     wanted = dtype or natural
     if wanted is dtypes.bfloat16 and natural is not dtypes.bfloat16:
         t = tensor(array, dtypes.float32, device).bfloat16()
@@ -80,7 +84,8 @@ def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Ten
     """A tensor over the memory of an ndarray, without a copy.
 
     Args:
-        array: C-contiguous, writable and of a dtype that pydl has (uint16 is read as bfloat16).
+        array: C-contiguous, writable and of a dtype that pydl has (uint16 is read as bfloat16,
+            as is the type of ml_dtypes).
         device: "cpu", or "numpy" for float64.
 
     Returns:
@@ -100,7 +105,8 @@ def from_numpy(array: np.ndarray[Any, Any], device: str | Device = "cpu") -> Ten
         )
     if not array.flags.writeable:
         raise ValueError("from_numpy: array is read-only; use pydl.tensor, which copies")
-    dtypes.of_numpy(array.dtype)
+    if dtypes.of_numpy(array.dtype) is dtypes.bfloat16:
+        array = array.view(np.uint16)  # ml_dtypes has a type of its own
     where = find_device(device)
     return Tensor(where.from_numpy(array), where)
 

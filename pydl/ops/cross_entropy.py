@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from ..op import Op, is_grad_enabled, no_grad
+from ..recording import thread
 from ..tensor import Tensor
 from .activation import softplus
-from .checks import class_ids, need_floating
+from .checks import class_ids, need_floating, statistics_type
 from .comparison import where
 from .create import arange, empty, empty_like
 from .elementwise import broadcast_shapes
@@ -15,8 +16,9 @@ from .exponential import log
 from .index import gather
 from .limits import clip
 from .loss import reduced, same_shape
+from .precision import wide
 from .reduce import expand, sum
-from .shape import reshape, squeeze, unsqueeze
+from .shape import cast, reshape, squeeze, unsqueeze
 from .softmax import log_softmax, softmax
 
 __all__ = [
@@ -41,7 +43,7 @@ class CrossEntropy(Op):
     count: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        loss = empty(self.target.shape, dtype=x.dtype, device=x.device)
+        loss = empty(self.target.shape, dtype=statistics_type(x), device=x.device)
         lse, self.count = empty_like(loss), empty_like(loss)
         w = None if self.weight is None else self.weight.data
         x.device.kernels.cross_entropy(
@@ -163,9 +165,11 @@ def cross_entropy(
         x, target=class_ids(name, target), weight=weight, ignore_index=ignore_index,
         smoothing=label_smoothing, mean=mean,
     )  # fmt: skip
-    return loss if mean else reduced(name, loss, reduction)
+    loss = loss if mean else reduced(name, loss, reduction)
+    return loss if thread.autocast is not None else cast(loss, x.dtype)
 
 
+@wide
 def _soft_cross_entropy(
     x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
@@ -186,6 +190,7 @@ def _soft_cross_entropy(
     return sum(loss) / loss.numel()
 
 
+@wide
 def nll_loss(
     x: Tensor,
     target: Tensor,
@@ -281,6 +286,7 @@ def _scaled(name: str, loss: Tensor, weight: Tensor | None) -> Tensor:
     return loss * weight
 
 
+@wide
 def binary_cross_entropy(
     x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -308,6 +314,7 @@ def binary_cross_entropy(
     return reduced(name, _scaled(name, BinaryCrossEntropy.apply(x, target), weight), reduction)
 
 
+@wide
 def binary_cross_entropy_with_logits(
     x: Tensor,
     target: Tensor,

@@ -9,6 +9,7 @@ from .checks import common_float, need_floating
 from .comparison import where
 from .elementwise import broadcast_shapes
 from .limits import clip
+from .precision import wide
 from .reduce import expand, sum
 from .shape import normal_dim, unsqueeze
 from .statistics import norm
@@ -16,6 +17,7 @@ from .statistics import norm
 __all__ = ["cdist", "cosine_similarity", "normalize", "pairwise_distance"]
 
 
+@wide
 def normalize(
     x: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12
 ) -> Tensor:
@@ -41,6 +43,7 @@ def normalize(
     return x / clip(norm(x, p, dim, keepdim=True), min=eps)
 
 
+@wide
 def cosine_similarity(a: Tensor, b: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """a b / (max(||a||, eps) max(||b||, eps)) over `dim`: the cosine of the angle between them.
 
@@ -75,6 +78,7 @@ def _length(x: Tensor, dim: int | None, eps: float) -> Tensor:
     return where(n < eps, n - n.detach() + eps, n)
 
 
+@wide
 def pairwise_distance(
     a: Tensor, b: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
@@ -103,6 +107,7 @@ def pairwise_distance(
     return norm(difference, p, -1 if difference.ndim else None, keepdim=keepdim)
 
 
+@wide
 def cdist(a: Tensor, b: Tensor, p: float = 2.0) -> Tensor:
     """||a_i - b_j|| of every row of a and every row of b.
 

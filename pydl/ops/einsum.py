@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ..recording import thread
 from ..tensor import Tensor
 from .arithmetic import mul
 from .checks import need_floating
 from .diagonal import diagonal
 from .matmul import gemm
+from .precision import lowered
 from .reduce import sum
 from .shape import normal_dim, permute, reshape
 
@@ -182,6 +184,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """
     if len(operands) == 1 and not isinstance(operands[0], Tensor):
         operands = tuple(operands[0])
+    if thread.autocast is not None:
+        operands = tuple(lowered(*operands))
     labels, output = _parse(equation, operands)
     pairs = [_distinct(x, word) for x, word in zip(operands, labels, strict=True)]
     sizes = _sizes([x for x, _ in pairs], [word for _, word in pairs])
@@ -215,6 +219,8 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Any] = 2) -> Tensor:
     Derivative: twice.
     Source: numpy.tensordot.
     """
+    if thread.autocast is not None:
+        a, b = lowered(a, b)
     need_floating("tensordot", a=a, b=b)
     over_a, over_b = _dims(a, b, dims)
     for d, e in zip(over_a, over_b, strict=True):

@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from .create import empty
 from .shape import cast
 
-FLOATS = frozenset((dtypes.float32, dtypes.float64))
+FLOATS = frozenset((dtypes.float32, dtypes.float64, *dtypes.HALVES))
 WHOLE = frozenset((dtypes.int64, dtypes.int32, dtypes.uint8))
 NUMBERS = FLOATS | WHOLE
 BITS = WHOLE | {dtypes.bool_}
@@ -34,8 +34,6 @@ def check_dtype(name: str, dtype: DType, allowed: frozenset[DType]) -> None:
     """
     if dtype in allowed:
         return
-    if dtype in dtypes.HALVES:
-        raise TypeError(f"{name}: {dtype.name} is for storage; cast it with .float() first")
     kind = _NAMES[allowed]
     article = "an" if kind[0] == "i" else "a"
     raise TypeError(f"{name}: expected {article} {kind} tensor, got {dtype.name}")
@@ -53,7 +51,7 @@ class Unary(Op):
         """y = f(x)."""
         dtype = x.dtype
         if dtype not in FLOATS:
-            if dtype.is_floating or not self.promotes:
+            if not self.promotes:
                 check_dtype(self.name, dtype, FLOATS)
             x = cast(x, dtypes.float32)
             dtype = dtypes.float32
@@ -137,14 +135,34 @@ def operands(name: str, a: Any, b: Any, floating: bool = False) -> tuple[Tensor,
         if isinstance(b, Tensor):
             if b.dtype is dtype and (dtype.is_floating or not floating):
                 return a, b
+            if _beside(a, b) or _beside(b, a):
+                return a, b
         elif dtype.is_floating and isinstance(b, (int, float)):
-            return a, Tensor(a.device.constant(b, dtype), a.device)
+            return a, _number(b, a)
     elif isinstance(b, Tensor) and isinstance(a, (int, float)):
         dtype = b.dtype
         if dtype.is_floating:
-            return Tensor(b.device.constant(a, dtype), b.device), b
+            return _number(a, b), b
     a, b = together(name, a, b, floating=floating)
     return a, b
+
+
+def _number(value: float, x: Tensor) -> Tensor:
+    """A number beside a floating x: of its type, but float32 beside a half type."""
+    dtype = dtypes.float32 if x.dtype.itemsize == 2 else x.dtype
+    return Tensor(x.device.constant(value, dtype), x.device)
+
+
+def _beside(x: Tensor, number: Tensor) -> bool:
+    """Whether a float32 number may stay what it is beside an x of a half type."""
+    return (
+        number.ndim == 0
+        and number.dtype is dtypes.float32
+        and x.dtype in dtypes.HALVES
+        and x.ndim > 0
+        and not number.requires_grad
+        and x.device is number.device
+    )
 
 
 def together(name: str, *values: Any, floating: bool = False) -> tuple[Tensor, ...]:
@@ -213,9 +231,7 @@ class Binary(Op):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """out = f(a, b)."""
-        dtype = a.dtype
-        if dtype in dtypes.HALVES:
-            check_dtype(self.name, dtype, NUMBERS)
+        dtype = b.dtype if b.dtype in dtypes.HALVES else a.dtype  # the other may be a number
         shape = broadcast_shapes(self.name, a.shape, b.shape)
         out = empty(shape, dtype=self.out_dtype or dtype, device=a.device)
         getattr(a.device.kernels, self.name)(a.data, b.data, out.data)

@@ -11,6 +11,7 @@ from .. import dtypes
 from ..methods import method
 from ..tensor import Tensor
 from .elementwise import Unary
+from .precision import widened
 
 __all__ = [
     "erf",
@@ -114,6 +115,7 @@ def exp(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.exp.
     """
+    x = widened(x)
     return Exp.apply(x)
 
 
@@ -130,6 +132,7 @@ def exp2(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.exp2.
     """
+    x = widened(x)
     return Exp2.apply(x)
 
 
@@ -146,6 +149,7 @@ def expm1(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.expm1.
     """
+    x = widened(x)
     return Expm1.apply(x)
 
 
@@ -162,6 +166,7 @@ def log(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.log.
     """
+    x = widened(x)
     return Log.apply(x)
 
 
@@ -178,6 +183,7 @@ def log1p(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.log1p.
     """
+    x = widened(x)
     return Log1p.apply(x)
 
 
@@ -194,6 +200,7 @@ def log2(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.log2.
     """
+    x = widened(x)
     return Log2.apply(x)
 
 
@@ -210,6 +217,7 @@ def log10(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.log10.
     """
+    x = widened(x)
     return Log10.apply(x)
 
 
@@ -242,6 +250,7 @@ def rsqrt(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: torch.rsqrt.
     """
+    x = widened(x)
     return Rsqrt.apply(x)
 
 
@@ -258,6 +267,7 @@ def reciprocal(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.reciprocal, of floating numbers.
     """
+    x = widened(x)
     return Reciprocal.apply(x)
 
 

@@ -9,7 +9,6 @@ from ..device import Shape
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Selected, Tensor
-from .checks import refuse_half
 from .comparison import eq, ne, where
 from .index import gather
 from .limits import maximum, minimum
@@ -86,7 +85,7 @@ def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest element over `dim`; NaN wins.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default.
         keepdim: keep them with length 1.
 
@@ -95,12 +94,10 @@ def amax(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, one appears twice, or `dim` is empty.
-        TypeError: x is of a half type.
 
     Derivative: twice; equal elements share it evenly.
     Source: numpy.amax.
     """
-    refuse_half("amax", x)
     return Amax.apply(x, dims=normal_dims("amax", dim, x.ndim), keepdim=keepdim)
 
 
@@ -109,7 +106,7 @@ def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest element over `dim`; NaN wins.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default.
         keepdim: keep them with length 1.
 
@@ -118,12 +115,10 @@ def amin(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, one appears twice, or `dim` is empty.
-        TypeError: x is of a half type.
 
     Derivative: twice; equal elements share it evenly.
     Source: numpy.amin.
     """
-    refuse_half("amin", x)
     return Amin.apply(x, dims=normal_dims("amin", dim, x.ndim), keepdim=keepdim)
 
 
@@ -148,7 +143,7 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is along `dim`, or in the flattened tensor.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: the dimension; None flattens x.
         keepdim: keep the dimension (or all) with length 1.
 
@@ -157,7 +152,6 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or it is empty.
-        TypeError: x is of a half type.
 
     Derivative: none.
     Source: numpy.argmax.
@@ -170,7 +164,7 @@ def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is along `dim`, or in the flattened tensor.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: the dimension; None flattens x.
         keepdim: keep the dimension (or all) with length 1.
 
@@ -179,7 +173,6 @@ def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or it is empty.
-        TypeError: x is of a half type.
 
     Derivative: none.
     Source: numpy.argmin.
@@ -188,7 +181,6 @@ def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def _arg(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    refuse_half(kernel, x)
     d, shape = _line(kernel, x, dim)
     index = Arg.apply(reshape(x.detach(), shape), dim=d, kernel=kernel)
     dims = tuple(range(x.ndim)) if dim is None else (d,)
@@ -211,7 +203,7 @@ def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> An
     """The largest element: of all, along one dimension, or of two tensors.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: the dimension; or another tensor, which makes it `maximum(x, dim)`.
         keepdim: keep the dimension with length 1.
 
@@ -221,7 +213,6 @@ def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> An
 
     Raises:
         IndexError, ValueError: there is no such dimension, or there is nothing in it.
-        TypeError: x is of a half type.
 
     Derivative: twice; without `dim` equal elements share it, with `dim` it goes to the index.
     Source: numpy.max.
@@ -234,7 +225,7 @@ def min(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> An
     """The smallest element: of all, along one dimension, or of two tensors.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: the dimension; or another tensor, which makes it `minimum(x, dim)`.
         keepdim: keep the dimension with length 1.
 
@@ -244,7 +235,6 @@ def min(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> An
 
     Raises:
         IndexError, ValueError: there is no such dimension, or there is nothing in it.
-        TypeError: x is of a half type.
 
     Derivative: twice; without `dim` equal elements share it, with `dim` it goes to the index.
     Source: numpy.min.
@@ -256,7 +246,6 @@ def _best(name: str, x: Tensor, dim: int | Tensor | None, keepdim: bool) -> Any:
     largest = name == "max"
     if isinstance(dim, Tensor):
         return maximum(x, dim) if largest else minimum(x, dim)
-    refuse_half(name, x)
     if dim is None:
         return (Max if largest else Min).apply(x, dims=tuple(range(x.ndim)))
     d, shape = _line(name, x, dim)
@@ -282,7 +271,7 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The element in the middle: of an even number the lower one.
 
     Args:
-        x: any shape; float32 or integers.
+        x: any shape; floating or integers.
         dim: the dimension; None flattens x.
         keepdim: keep the dimension with length 1.
 
@@ -292,12 +281,11 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or it is empty.
-        TypeError: x is bool or of a half type.
+        TypeError: x is bool.
 
     Derivative: twice; it goes to one element.
     Source: Cormen et al., Introduction to Algorithms, chapter 9: the lower median.
     """
-    refuse_half("median", x)
     if x.dtype is dtypes.bool_:
         raise TypeError("median: expected numbers, got bool")
     d, shape = _line("median", x, dim)

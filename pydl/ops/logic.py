@@ -413,7 +413,7 @@ def nan_to_num(
     if not x.dtype.is_floating:
         return x.clone()
     check_dtype("nan_to_num", x.dtype, FLOATS)
-    most = 3.4028234663852886e38 if x.dtype is dtypes.float32 else 1.7976931348623157e308
+    most = x.dtype.largest
     y: Tensor = where(isnan(x), 0.0 if nan is None else nan, x)
     y = where(eq(x, math.inf), most if posinf is None else posinf, y)
     return where(eq(x, -math.inf), -most if neginf is None else neginf, y)

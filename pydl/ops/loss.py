@@ -13,6 +13,7 @@ from .checks import common_float
 from .comparison import where
 from .exponential import exp, log, square
 from .limits import clip
+from .precision import wide
 from .reduce import mean, sum
 from .shape import unsqueeze
 
@@ -66,6 +67,7 @@ def _weighted(name: str, loss: Tensor, weight: Tensor | None, reduction: str) ->
     return reduced(name, loss * weight, reduction)
 
 
+@wide
 def mse_loss(
     x: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
 ) -> Tensor:
@@ -91,6 +93,7 @@ def mse_loss(
     return _weighted("mse_loss", square(a - b), weight, reduction)
 
 
+@wide
 def l1_loss(
     x: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
 ) -> Tensor:
@@ -116,6 +119,7 @@ def l1_loss(
     return _weighted("l1_loss", abs(a - b), weight, reduction)
 
 
+@wide
 def smooth_l1_loss(
     x: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
@@ -149,6 +153,7 @@ def smooth_l1_loss(
     return reduced("smooth_l1_loss", loss, reduction)
 
 
+@wide
 def huber_loss(
     x: Tensor,
     target: Tensor,
@@ -185,6 +190,7 @@ def huber_loss(
     return reduced("huber_loss", loss if weight is None else loss * weight, reduction)
 
 
+@wide
 def kl_div(
     x: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:
@@ -220,6 +226,7 @@ def kl_div(
     return reduced("kl_div", loss, reduction)
 
 
+@wide
 def poisson_nll_loss(
     x: Tensor,
     target: Tensor,
@@ -259,6 +266,7 @@ def poisson_nll_loss(
     return reduced("poisson_nll_loss", loss, reduction)
 
 
+@wide
 def gaussian_nll_loss(
     x: Tensor,
     target: Tensor,

@@ -13,6 +13,7 @@ from .exponential import sqrt, square
 from .index import gather
 from .limits import clip, minimum
 from .loss import reduced, same_shape
+from .precision import wide
 from .reduce import mean, sum
 from .shape import squeeze, unsqueeze
 
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 
+@wide
 def hinge_embedding_loss(
     x: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
 ) -> Tensor:
@@ -55,6 +57,7 @@ def hinge_embedding_loss(
     return reduced("hinge_embedding_loss", far + near, reduction)
 
 
+@wide
 def margin_ranking_loss(
     a: Tensor, b: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
@@ -87,6 +90,7 @@ def margin_ranking_loss(
     return reduced(name, clip(margin - target * (a - b), min=0.0), reduction)
 
 
+@wide
 def cosine_embedding_loss(
     a: Tensor, b: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
@@ -123,6 +127,7 @@ def cosine_embedding_loss(
     return reduced(name, where(target == 1, 1.0 - cosine, apart), reduction)
 
 
+@wide
 def soft_margin_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """log(1 + e^(-target x)).
 
@@ -146,6 +151,7 @@ def soft_margin_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> T
     return reduced("soft_margin_loss", softplus(-target * x, 1.0, 40.0), reduction)
 
 
+@wide
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -196,6 +202,7 @@ def triplet_margin_loss(
     return reduced(name, loss, reduction)
 
 
+@wide
 def multi_margin_loss(
     x: Tensor,
     target: Tensor,
@@ -247,6 +254,7 @@ def multi_margin_loss(
     return reduced(name, squeeze(loss, 0) if target.ndim == 0 else loss, reduction)
 
 
+@wide
 def multilabel_soft_margin_loss(
     x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:

@@ -7,11 +7,13 @@ import math
 from ..device import Shape
 from ..methods import method
 from ..op import Op, is_grad_enabled
+from ..recording import thread
 from ..tensor import Tensor
 from .arithmetic import mul
-from .checks import need_floating, refuse_half
+from .checks import need_floating
 from .diagonal import diagonal
 from .elementwise import broadcast_shapes
+from .precision import lowered
 from .reduce import expand, sum, sum_to
 from .shape import reshape
 
@@ -111,6 +113,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.matmul; the kernel: Van Zee and van de Geijn, "BLIS" (2015).
     """
+    if thread.autocast is not None:
+        a, b = lowered(a, b)
     y = _direct(a, b, False, False)
     if y is not None:
         return y
@@ -181,6 +185,8 @@ def mm(a: Tensor, b: Tensor) -> Tensor:
     Derivative: twice.
     Source: see `matmul`.
     """
+    if thread.autocast is not None:
+        a, b = lowered(a, b)
     _ranks("mm", a, b, 2, 2)
     return matmul(a, b)
 
@@ -203,6 +209,8 @@ def bmm(a: Tensor, b: Tensor) -> Tensor:
     Derivative: twice.
     Source: see `matmul`.
     """
+    if thread.autocast is not None:
+        a, b = lowered(a, b)
     _ranks("bmm", a, b, 3, 3)
     if a.shape[0] != b.shape[0]:
         raise ValueError(f"bmm: batches of {a.shape} and {b.shape} differ")
@@ -227,6 +235,8 @@ def mv(a: Tensor, b: Tensor) -> Tensor:
     Derivative: twice.
     Source: see `matmul`.
     """
+    if thread.autocast is not None:
+        a, b = lowered(a, b)
     _ranks("mv", a, b, 2, 1)
     return matmul(a, b)
 
@@ -249,6 +259,8 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     Derivative: twice.
     Source: see `matmul`.
     """
+    if thread.autocast is not None:
+        a, b = lowered(a, b)
     _ranks("dot", a, b, 1, 1)
     return matmul(a, b)
 
@@ -258,7 +270,7 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
     """The outer product of two vectors.
 
     Args:
-        a: (m,); float32, integers or bool.
+        a: (m,); floating, integers or bool.
         b: (n,).
 
     Returns:
@@ -295,6 +307,8 @@ def addmm(x: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: floa
     Derivative: twice.
     Source: Lawson et al., "Basic linear algebra subprograms" (1979): gemm.
     """
+    if thread.autocast is not None:
+        x, mat1, mat2 = lowered(x, mat1, mat2)
     need_floating("addmm", x=x, mat1=mat1, mat2=mat2)
     return _add_scaled("addmm", x, mm(mat1, mat2), beta, alpha)
 
@@ -322,6 +336,8 @@ def baddbmm(
     Derivative: twice.
     Source: see `addmm`.
     """
+    if thread.autocast is not None:
+        x, batch1, batch2 = lowered(x, batch1, batch2)
     need_floating("baddbmm", x=x, batch1=batch1, batch2=batch2)
     return _add_scaled("baddbmm", x, bmm(batch1, batch2), beta, alpha)
 
@@ -340,21 +356,19 @@ def trace(x: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix.
 
     Args:
-        x: (m, n); float32, integers or bool.
+        x: (m, n); floating, integers or bool.
 
     Returns:
         A 0-d tensor; int64 for integers and bool, else the dtype of x.
 
     Raises:
         ValueError: x is no matrix.
-        TypeError: x is of a half type.
 
     Derivative: twice.
     Source: numpy.trace.
     """
     if x.ndim != 2:
         raise ValueError(f"trace: expected a matrix, got shape {x.shape}")
-    refuse_half("trace", x)
     return sum(diagonal(x))
 
 
@@ -376,6 +390,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Derivative: twice.
     Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 6.1; see `matmul`.
     """
+    if thread.autocast is not None:
+        x, weight, bias = lowered(x, weight, bias)
     y = _direct(x, weight, False, True, bias)
     if y is not None:
         return y

@@ -11,15 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..dtypes import HALVES, float32
 from ..op import Op, is_grad_enabled, no_grad
 from ..tensor import Tensor
 from .arithmetic import pow
 from .assign import copy_
 from .avg_pool import avg_pool2d
-from .checks import need_floating
+from .checks import need_floating, statistics_type
 from .create import empty, empty_like
 from .exponential import sqrt, square
 from .pad import pad
+from .precision import wide
 from .reduce import mean, sum
 from .shape import reshape
 from .statistics import var
@@ -71,7 +73,7 @@ class BatchNorm(Op):
     def forward(self, x: Tensor, *affine: Tensor) -> Tensor:
         weight, bias = _placed(affine, self.given)
         y = empty_like(x)
-        mean = empty(x.shape[1], dtype=x.dtype, device=x.device)
+        mean = empty(x.shape[1], dtype=statistics_type(x), device=x.device)
         rstd = empty_like(mean)
         running = self.running or (None, None)
         arrays = [t if t is None else t.data for t in (x, weight, bias, *running, y, mean, rstd)]
@@ -79,6 +81,7 @@ class BatchNorm(Op):
         if self.training and self.running is not None:
             for t in self.running:
                 t.mark_changed()
+        self.affine_dtype = affine[0].dtype if affine else mean.dtype
         self.save(x, *affine[: self.given[0]], mean, rstd)
         return y
 
@@ -89,7 +92,9 @@ class BatchNorm(Op):
     def fused(self, gy: Tensor) -> Three:
         x, *weight, mean, rstd = self.saved
         gx = empty_like(x) if self.needs[0] else None
-        gweight, gbias = empty_like(mean), empty_like(mean)
+        gweight, gbias = (
+            empty(mean.shape, dtype=self.affine_dtype, device=x.device) for _ in range(2)
+        )
         gy.device.kernels.batch_norm_backward(
             gy.data, x.data, weight[0].data if weight else None, mean.data, rstd.data,
             None if gx is None else gx.data, gweight.data, gbias.data, self.training,
@@ -124,11 +129,11 @@ class LayerNorm(Op):
     def forward(self, x: Tensor, *affine: Tensor) -> Tensor:
         weight, bias = _placed(affine, self.given)
         y = empty_like(x)
-        mean = empty(self.shape[:2], dtype=x.dtype, device=x.device)
+        mean = empty(self.shape[:2], dtype=statistics_type(x), device=x.device)
         rstd = empty_like(mean)
         arrays = [t if t is None else t.data for t in (x, weight, bias, y, mean, rstd)]
         x.device.kernels.layer_norm(*arrays, *self.shape[1:], self.eps)
-        self.affine_shape = affine[0].shape if affine else ()
+        self.affine = (affine[0].shape, affine[0].dtype) if affine else ((), x.dtype)
         self.save(x, *affine[: self.given[0]], mean, rstd)
         return y
 
@@ -141,7 +146,7 @@ class LayerNorm(Op):
         gx = empty_like(x) if self.needs[0] else None
         wanted = any(self.needs[1:])
         gweight, gbias = (
-            empty(self.affine_shape, dtype=x.dtype, device=x.device) if wanted else None
+            empty(self.affine[0], dtype=self.affine[1], device=x.device) if wanted else None
             for _ in range(2)
         )
         gradients = [t if t is None else t.data for t in (gx, gweight, gbias)]
@@ -158,7 +163,7 @@ class LayerNorm(Op):
         gx, gw, gb = composed(g, x4, w, (2, 3), self.eps)
         if not any(self.given):
             return reshape(gx, x.shape), None, None
-        return reshape(gx, x.shape), reshape(gw, self.affine_shape), reshape(gb, self.affine_shape)
+        return reshape(gx, x.shape), reshape(gw, self.affine[0]), reshape(gb, self.affine[0])
 
 
 def _placed(affine: Sequence[Tensor], given: tuple[bool, bool]) -> list[Tensor | None]:
@@ -178,8 +183,13 @@ def _chosen(gradients: Three, given: tuple[bool, bool]) -> tuple[Tensor | None, 
 
 
 def _checked(name: str, x: Tensor, shape: tuple[int, ...], **named: Tensor | None) -> None:
-    """Raise where x is not floating, or a parameter is not of its dtype and this shape."""
-    need_floating(name, x=x, **named)
+    """Raise where x is not floating, or a parameter is not of its dtype and this shape.
+
+    Beside an x of a half type a parameter may be float32.
+    """
+    half = x.dtype in HALVES
+    same = {n: t for n, t in named.items() if not (half and t is not None and t.dtype is float32)}
+    need_floating(name, x=x, **same)
     for what, t in named.items():
         if t is not None and t.shape != shape:
             raise ValueError(f"{name}: {what} is {t.shape}, expected {shape} for x {x.shape}")
@@ -396,6 +406,7 @@ def _move(running: Tensor, value: Tensor, momentum: float) -> None:
     copy_(running, (1.0 - momentum) * running + momentum * value)
 
 
+@wide
 def local_response_norm(
     x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -432,6 +443,7 @@ def local_response_norm(
     return x / pow(alpha * means + k, beta)
 
 
+@wide
 def rms_norm(
     x: Tensor,
     normalized_shape: int | Sequence[int],
@@ -458,7 +470,7 @@ def rms_norm(
     """
     last = _last_dims("rms_norm", x, normalized_shape)
     _checked("rms_norm", x, last, weight=weight)
-    tiny = float(np.finfo(x.dtype.numpy).eps) if eps is None else eps
+    tiny = float(np.finfo(statistics_type(x).numpy).eps) if eps is None else eps
     dims = tuple(range(x.ndim - len(last), x.ndim))
     y = x / sqrt(mean(square(x), dims, keepdim=True) + tiny)
     return y if weight is None else y * weight

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from ..device import Shape
 from ..op import Op
+from ..recording import thread
 from ..tensor import Tensor
 from .create import empty, empty_like
 from .matmul import gemm, linear
+from .precision import lowered
 from .reduce import sum
 from .shape import flatten, narrow
 
@@ -57,10 +59,8 @@ def _check(name: str, gates: int, x: Tensor, states: dict[str, Tensor], w_ih: Te
             raise ValueError(
                 f"{name}: {what} is {t.shape}, expected {shape} (x={x.shape}, w_hh={w_hh.shape})"
             )
-    if not x.dtype.is_floating or x.dtype.itemsize < 4:
-        raise TypeError(
-            f"{name}: expected a floating tensor of float32 or more, got {x.dtype.name}"
-        )
+    if not x.dtype.is_floating:
+        raise TypeError(f"{name}: expected a floating tensor, got {x.dtype.name}")
     for what, t in {"w_hh": w_hh, **{n: t for n, (t, _) in expected.items()}}.items():
         if t.dtype is not x.dtype:
             raise TypeError(f"{name}: {what} is {t.dtype.name}, x is {x.dtype.name}")
@@ -136,6 +136,8 @@ def rnn(
     Derivative: once.
     Source: Elman, "Finding structure in time" (1990).
     """
+    if thread.autocast is not None:
+        x, h0, w_ih, w_hh, b_ih, b_hh = lowered(x, h0, w_ih, w_hh, b_ih, b_hh)
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f'rnn: nonlinearity is "tanh" or "relu", got {nonlinearity!r}')
     _check("rnn", 1, x, {"h0": h0}, w_ih, w_hh, b_ih, b_hh)
@@ -217,6 +219,8 @@ def lstm(
     Source: Hochreiter and Schmidhuber, "Long short-term memory" (1997); Gers, Schmidhuber and
     Cummins, "Learning to forget" (2000).
     """
+    if thread.autocast is not None:
+        x, h0, c0, w_ih, w_hh, b_ih, b_hh = lowered(x, h0, c0, w_ih, w_hh, b_ih, b_hh)
     _check("lstm", 4, x, {"h0": h0, "c0": c0}, w_ih, w_hh, b_ih, b_hh)
     a = linear(x, w_ih, b_ih if b_ih is None or b_hh is None else b_ih + b_hh)
     states = Lstm.apply(a, h0, c0, w_hh, reverse=reverse)
@@ -298,6 +302,8 @@ def gru(
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014), with
     r applied after the product, as in version 1 of the paper.
     """
+    if thread.autocast is not None:
+        x, h0, w_ih, w_hh, b_ih, b_hh = lowered(x, h0, w_ih, w_hh, b_ih, b_hh)
     _check("gru", 3, x, {"h0": h0}, w_ih, w_hh, b_ih, b_hh)
     a = linear(x, w_ih, b_ih)
     return Gru.apply(a, h0, w_hh, *(() if b_hh is None else (b_hh,)), reverse=reverse)

@@ -13,12 +13,13 @@ from typing import Any
 
 from .. import dtypes
 from ..device import Shape
-from ..dtypes import DType
+from ..dtypes import DType, float32
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Tensor
-from .checks import need_floating, refuse_half
+from .checks import need_floating
 from .create import empty
+from .precision import widened
 from .shape import cast, normal_dim, reshape, row_major, strided
 
 __all__ = [
@@ -85,15 +86,19 @@ def blocks(shape: Shape, dims: tuple[int, ...]) -> tuple[tuple[int, int, int], .
 def reduced(
     kernel: str, x: Tensor, dims: Sequence[int], out_shape: Shape, dtype: DType, **extra: Any
 ) -> Tensor:
-    """Run a reduction kernel over every block; `extra` goes to the last."""
+    """Run a reduction kernel over every block; `extra` goes to the last.
+
+    Between two blocks half types are float32.
+    """
     todo = blocks(x.shape, tuple(dims))
     run = getattr(x.device.kernels, kernel)
+    wide = float32 if len(todo) > 1 and dtype.is_floating and dtype.itemsize == 2 else dtype
     for i, (outer, n, inner) in enumerate(todo):
         last = i == len(todo) - 1
-        out = empty(out_shape if last else (outer * inner,), dtype=dtype, device=x.device)
+        out = empty(out_shape if last else (outer * inner,), dtype=wide, device=x.device)
         run(x.data, out.data, outer, n, inner, **(extra if last else {}))
         x = out
-    return x
+    return cast(x, dtype)
 
 
 def count(shape: Shape, dims: Sequence[int]) -> int:
@@ -134,7 +139,7 @@ def sum(
     """The sum over `dim`.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default.
         keepdim: keep them with length 1.
         dtype: cast x to it first, and return it.
@@ -145,15 +150,14 @@ def sum(
 
     Raises:
         IndexError, ValueError: there is no such dimension, or one appears twice.
-        TypeError: x is of a half type.
 
     Derivative: twice.
     Source: numpy.sum, by pairwise summation (Higham, "The accuracy of floating point summation",
         1993).
     """
+    x = widened(x)
     dims = normal_dims("sum", dim, x.ndim)
     x = x if dtype is None else cast(x, dtype)
-    refuse_half("sum", x)
     y = Sum.apply(x, dims=dims, keepdim=keepdim, scale=1.0)
     return y if dtype is None else cast(y, dtype)
 
@@ -180,6 +184,7 @@ def mean(
     Derivative: twice.
     Source: numpy.mean.
     """
+    x = widened(x)
     dims = normal_dims("mean", dim, x.ndim)
     x = x if dtype is None else cast(x, dtype)
     need_floating("mean", x=x)
@@ -192,7 +197,7 @@ def count_nonzero(x: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over `dim` are not 0 (NaN is not).
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default.
 
     Returns:
@@ -200,13 +205,11 @@ def count_nonzero(x: Tensor, dim: Dims = None) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or one appears twice.
-        TypeError: x is of a half type.
 
     Derivative: none.
     Source: numpy.count_nonzero.
     """
     dims = normal_dims("count_nonzero", dim, x.ndim)
-    refuse_half("count_nonzero", x)
     return Sum.apply(x.detach().bool(), dims=dims, keepdim=False, scale=1.0)
 
 
@@ -290,7 +293,7 @@ def prod(
     """The product over `dim`.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default.
         keepdim: keep them with length 1.
         dtype: cast x to it first, and return it.
@@ -301,14 +304,13 @@ def prod(
 
     Raises:
         IndexError, ValueError: there is no such dimension, or one appears twice.
-        TypeError: x is of a half type.
 
     Derivative: twice, with any number of zeros: that of a factor is the product of the others.
     Source: numpy.prod.
     """
+    x = widened(x)
     dims = normal_dims("prod", dim, x.ndim)
     x = x if dtype is None else cast(x, dtype)
-    refuse_half("prod", x)
     y = Prod.apply(x, dims=dims, keepdim=keepdim)
     return y if dtype is None else cast(y, dtype)
 
@@ -331,7 +333,7 @@ def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether any element over `dim` is not 0 (NaN is not).
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default, none if it is ().
         keepdim: keep them with length 1.
 
@@ -340,7 +342,6 @@ def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or one appears twice.
-        TypeError: x is of a half type.
 
     Derivative: none.
     Source: numpy.any.
@@ -353,7 +354,7 @@ def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether no element over `dim` is 0.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; all by default, none if it is ().
         keepdim: keep them with length 1.
 
@@ -362,7 +363,6 @@ def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or one appears twice.
-        TypeError: x is of a half type.
 
     Derivative: none.
     Source: numpy.all.
@@ -371,7 +371,6 @@ def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def _any_all(name: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
-    refuse_half(name, x)
     none = isinstance(dim, Sequence) and len(dim) == 0
     dims = () if none else normal_dims(name, dim, x.ndim)
     truth = x.detach().bool()

@@ -9,11 +9,11 @@ from ..dtypes import DType
 from ..methods import method
 from ..op import Op
 from ..tensor import Tensor
-from .checks import refuse_half
 from .create import empty
 from .index import around
 from .order import flip
 from .pad import pad
+from .precision import widened
 from .reduce import count
 from .shape import cast, normal_dim, permute, reshape
 
@@ -110,7 +110,6 @@ def product_of_others(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 def _scan(kind: type[Scan], name: str, x: Tensor, dim: int, dtype: DType | None) -> Tensor:
     d = normal_dim(name, dim, max(x.ndim, 1))
     x = x if dtype is None else cast(x, dtype)
-    refuse_half(name, x)
     y = reshape(kind.apply(reshape(x, x.shape or (1,)), dim=d), x.shape)
     return y if dtype is None else cast(y, dtype)
 
@@ -120,7 +119,7 @@ def cumsum(x: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Running sums: y[k] = x[0] + ... + x[k] along `dim`.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: the dimension.
         dtype: cast x to it first, and return it.
 
@@ -129,11 +128,11 @@ def cumsum(x: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
 
     Raises:
         IndexError: there is no such dimension.
-        TypeError: x is of a half type.
 
     Derivative: twice.
     Source: numpy.cumsum.
     """
+    x = widened(x)
     return _scan(Cumsum, "cumsum", x, dim, dtype)
 
 
@@ -142,7 +141,7 @@ def cumprod(x: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Running products: y[k] = x[0] * ... * x[k] along `dim`.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: the dimension.
         dtype: cast x to it first, and return it.
 
@@ -151,9 +150,9 @@ def cumprod(x: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
 
     Raises:
         IndexError: there is no such dimension.
-        TypeError: x is of a half type.
 
     Derivative: twice, with any number of zeros.
     Source: numpy.cumprod.
     """
+    x = widened(x)
     return _scan(Cumprod, "cumprod", x, dim, dtype)

@@ -110,7 +110,7 @@ def _scatter(
 ) -> Write:
     d = normal_dim(name, dim, max(x.ndim, 1))
     index = integers(name, index)
-    src = _values(name, x, src, index.shape, mode)
+    src = _values(name, x, src, index.shape)
     if index.numel() == 0:  # of any rank
         flat = (x.numel(),)
         return Write(Put, flat, 0, reshape(index, (0,)), reshape(src, (-1,))[:0], mode)
@@ -128,10 +128,8 @@ def _scatter(
     return Write(Put, (x.numel(),), 0, places, reshape(src, (-1,)), mode)
 
 
-def _values(name: str, x: Tensor, src: Tensor | Scalar, shape: Shape, mode: str) -> Tensor:
+def _values(name: str, x: Tensor, src: Tensor | Scalar, shape: Shape) -> Tensor:
     """What is written, in the dtype of x; a number as a tensor of `shape`."""
-    if mode != "set" and x.dtype.is_floating and x.dtype.itemsize == 2:
-        raise TypeError(f"{name}: {x.dtype.name} is for storage, nothing is computed in it")
     if not isinstance(src, Tensor):
         number = src if x.dtype.is_floating else int(src)
         return full(shape, number, dtype=x.dtype, device=x.device)
@@ -242,7 +240,7 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes do not fit.
         IndexError: a place does not exist.
-        TypeError: the dtypes differ, or are half types.
+        TypeError: the dtypes differ.
 
     Derivative: twice.
     Source: numpy.add.at.
@@ -268,7 +266,7 @@ def _index(
         raise IndexError(f"{name}: index has shape {index.shape}, expected one dimension")
     index = reshape(index, (-1,))
     shape = x.shape or (1,)
-    source = _values(name, x, source, (), mode)
+    source = _values(name, x, source, ())
     want = (*shape[:d], index.shape[0], *shape[d + 1 :])
     if source.ndim != x.ndim or (source.shape or (1,)) != want:
         raise ValueError(f"{name}: source has shape {source.shape}, expected {want}")
@@ -294,7 +292,7 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Scalar 
     Raises:
         ValueError: the shapes do not fit.
         IndexError: a place does not exist.
-        TypeError: the dtypes differ, or are half types.
+        TypeError: the dtypes differ.
 
     Derivative: twice.
     Source: numpy.add.at.
@@ -359,7 +357,7 @@ def _fill(name: str, x: Tensor, dim: int, index: Tensor, value: Tensor | Scalar)
         value = cast(value, x.dtype)
     shape = x.shape or (1,)
     want = (*shape[:d], index.numel(), *shape[d + 1 :])
-    source = expand(_values(name, x, value, (), "set"), want)
+    source = expand(_values(name, x, value, ()), want)
     return _index(name, reshape(x, shape), d, index, source)._replace(wrap=True)
 
 
@@ -397,7 +395,7 @@ def index_fill_(x: Tensor, dim: int, index: Tensor, value: Tensor | Scalar) -> T
 
 def _masked(name: str, x: Tensor, mask: Tensor, source: Tensor) -> Write:
     places = true_places(name, mask, x.shape)
-    source = _values(name, x, source, (), "set")
+    source = _values(name, x, source, ())
     if source.numel() < places.numel():
         raise ValueError(
             f"{name}: source has {source.numel()} elements for {places.numel()} places"

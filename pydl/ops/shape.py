@@ -455,7 +455,7 @@ class ToDevice(Op):
 
     def forward(self, x: Tensor) -> Tensor:
         self.back = x.device
-        return Tensor(self.target.from_numpy(x.numpy().copy()), self.target)
+        return Tensor(self.target.from_numpy(x.device.to_numpy(x.data).copy()), self.target)
 
     def backward(self, gy: Tensor) -> Tensor:
         return to_device(gy, self.back)

@@ -12,6 +12,7 @@ from .create import empty_like
 from .elementwise import FLOATS, check_dtype
 from .exponential import exp
 from .index import around
+from .precision import widened
 from .reduce import sum
 from .shape import cast, narrow, normal_dim, reshape
 
@@ -148,6 +149,7 @@ def softmin(x: Tensor, dim: int | None = None, dtype: DType | None = None) -> Te
 
 
 def _along(op: type[Softmax], name: str, x: Tensor, dim: int | None, dtype: DType | None) -> Tensor:
+    x = widened(x)
     if dtype is not None:
         x = cast(x, dtype)
     check_dtype(name, x.dtype, FLOATS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .. import dtypes
 from ..methods import method
 from ..tensor import Selected, Tensor
-from .checks import refuse_half
 from .create import empty
 from .index import around, gather
 from .shape import normal_dim, reshape
@@ -19,7 +18,6 @@ __all__ = [
 
 def _places(name: str, x: Tensor, dim: int, descending: bool, k: int | None = None) -> Tensor:
     """The first k places (all by default) of the stable sort of x, which is not 0-d."""
-    refuse_half(name, x)
     outer, n, inner = around(x.shape, dim)
     k = n if k is None else k
     shape = (*x.shape[:dim], k, *x.shape[dim + 1 :])
@@ -38,7 +36,7 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fals
     """The elements of x in order along `dim`. Equal ones always keep their order.
 
     Args:
-        x: any shape; float32, integers or bool. NaN is larger than any number.
+        x: any shape; floating, integers or bool. NaN is larger than any number.
         dim: the dimension.
         descending: the largest first.
         stable: nothing changes, as every sort is stable.
@@ -48,7 +46,6 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fals
 
     Raises:
         IndexError: there is no such dimension.
-        TypeError: x is of a half type.
 
     Derivative: twice; it goes where the value came from.
     Source: Knuth, The Art of Computer Programming 3, section 5.2.5: distribution sort.
@@ -63,7 +60,7 @@ def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = F
     """The places of the elements of x in order along `dim`. Equal ones always keep their order.
 
     Args:
-        x: any shape; float32, integers or bool. NaN is larger than any number.
+        x: any shape; floating, integers or bool. NaN is larger than any number.
         dim: the dimension.
         descending: the largest first.
         stable: nothing changes, as every sort is stable.
@@ -73,7 +70,6 @@ def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = F
 
     Raises:
         IndexError: there is no such dimension.
-        TypeError: x is of a half type.
 
     Derivative: none.
     Source: numpy.argsort.
@@ -87,7 +83,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     """The k largest (or smallest) elements along `dim`, in order; the first of equals first.
 
     Args:
-        x: any shape; float32, integers or bool. NaN is larger than any number.
+        x: any shape; floating, integers or bool. NaN is larger than any number.
         k: how many, at most the length of the dimension.
         dim: the dimension.
         largest: the largest; otherwise the smallest.
@@ -99,7 +95,6 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
     Raises:
         IndexError: there is no such dimension.
         ValueError: k is negative, or longer than the dimension.
-        TypeError: x is of a half type.
 
     Derivative: twice; it goes where the value came from.
     Source: numpy.partition; see `sort`.

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from .. import dtypes
 from ..dtypes import DType
 from ..methods import method
 from ..op import Op
 from ..tensor import Dims, Tensor
 from .arithmetic import abs, pow, sign
-from .checks import need_floating, refuse_half
+from .checks import need_floating
 from .comparison import eq, ne, where
 from .create import zeros
 from .exponential import exp, log, sqrt, square
 from .extreme import amax, amin
 from .limits import clip
+from .precision import wide
 from .reduce import count, mean, normal_dims, sum, without
 from .shape import cast, reshape
 
@@ -81,6 +80,7 @@ class Std(Var):
 
 
 @method
+@wide
 def var(
     x: Tensor,
     dim: Dims = None,
@@ -113,6 +113,7 @@ def var(
 
 
 @method
+@wide
 def std(
     x: Tensor,
     dim: Dims = None,
@@ -144,6 +145,7 @@ def std(
 
 
 @method
+@wide
 def var_mean(
     x: Tensor,
     dim: Dims = None,
@@ -176,6 +178,7 @@ def var_mean(
 
 
 @method
+@wide
 def std_mean(
     x: Tensor,
     dim: Dims = None,
@@ -267,6 +270,7 @@ class Norm(Op):
 
 
 @method
+@wide
 def norm(
     x: Tensor,
     p: float | str | None = "fro",
@@ -324,7 +328,7 @@ class Logsumexp(Op):
         kept = without(x.shape, self.dims, True)
         m = zeros(kept, dtype=x.dtype, device=x.device)
         if count(x.shape, self.dims) > 0:
-            most = float(np.finfo(x.dtype.numpy).max)
+            most = x.dtype.largest
             m = clip(amax(z, self.dims, keepdim=True), -most, most)
         self.save(x, m)
         y = log(sum(exp(z - m), self.dims, keepdim=True)) + m
@@ -338,11 +342,12 @@ class Logsumexp(Op):
 
 
 @method
+@wide
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(e^x)) over `dim`, without overflow.
 
     Args:
-        x: any shape; float32, integers or bool.
+        x: any shape; floating, integers or bool.
         dim: one dimension or several; None means all.
         keepdim: keep them with length 1.
 
@@ -352,12 +357,10 @@ def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
     Raises:
         IndexError, ValueError: there is no such dimension, or one appears twice.
-        TypeError: x is of a half type.
 
     Derivative: twice.
     Source: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and softmax
         functions" (2021), eq. 1.3.
     """
-    refuse_half("logsumexp", x)
     x = x if x.dtype.is_floating else cast(x, dtypes.float32)
     return Logsumexp.apply(x, dims=normal_dims("logsumexp", dim, x.ndim), keepdim=keepdim)

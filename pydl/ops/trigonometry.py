@@ -10,6 +10,7 @@ from ..methods import method
 from ..tensor import Tensor
 from .elementwise import Unary
 from .exponential import reciprocal, rsqrt, square
+from .precision import widened
 
 __all__ = [
     "acos",
@@ -128,6 +129,7 @@ def tan(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.tan.
     """
+    x = widened(x)
     return Tan.apply(x)
 
 
@@ -144,6 +146,7 @@ def asin(x: Tensor) -> Tensor:
     Derivative: twice; infinite at 1 and -1.
     Source: numpy.arcsin.
     """
+    x = widened(x)
     return Asin.apply(x)
 
 
@@ -160,6 +163,7 @@ def acos(x: Tensor) -> Tensor:
     Derivative: twice; infinite at 1 and -1.
     Source: numpy.arccos.
     """
+    x = widened(x)
     return Acos.apply(x)
 
 
@@ -192,6 +196,7 @@ def sinh(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.sinh.
     """
+    x = widened(x)
     return Sinh.apply(x)
 
 
@@ -208,6 +213,7 @@ def cosh(x: Tensor) -> Tensor:
     Derivative: twice.
     Source: numpy.cosh.
     """
+    x = widened(x)
     return Cosh.apply(x)
 
 

@@ -81,6 +81,8 @@ class Adam(Optimizer):
             group["weight_decay"],
             group["decoupled_weight_decay"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )
 
 
@@ -152,6 +154,8 @@ class Relative(Optimizer):
             group["eps"],
             group["weight_decay"],
             *(group[option] for option in self._options),
+            bucket.kept,
+            bucket.halves,
         )
 
 

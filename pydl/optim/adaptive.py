@@ -70,6 +70,8 @@ class Adagrad(Optimizer):
             group["weight_decay"],
             group["eps"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )
 
 
@@ -133,6 +135,8 @@ class Adadelta(Optimizer):
             group["eps"],
             group["weight_decay"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )
 
 
@@ -210,4 +214,6 @@ class RMSprop(Optimizer):
             group["momentum"],
             group["centered"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )

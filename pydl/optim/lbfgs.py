@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..dtypes import HALVES
 from ..op import enable_grad, no_grad
 from ..ops.create import from_numpy, zeros_like
 from ..ops.join import cat, stack
@@ -75,6 +76,12 @@ class LBFGS(Optimizer):
         if len(self.param_groups) != 1:
             raise ValueError(f"LBFGS: expected one parameter group, got {len(self.param_groups)}")
         self._params: list[Tensor] = self.param_groups[0]["params"]
+        for p in self._params:
+            if p.dtype in HALVES:
+                raise TypeError(
+                    f"LBFGS: a parameter is {p.dtype.name}, of a half type, in which the changes "
+                    "of a line search vanish; keep the parameters in float32"
+                )
         self._steps = 0  # directions taken since the beginning
         self._changes: list[tuple[Tensor, Tensor]] = []  # (of the gradient, of the parameters)
         self._direction: Tensor | None = None

@@ -17,7 +17,7 @@ from .. import dtypes
 from ..device import Device, RawArray
 from ..errors import CaptureError
 from ..op import enable_grad
-from ..ops.create import empty_like, full
+from ..ops.create import empty, full
 from ..recording import Recording, refuse, thread
 from ..tensor import Tensor
 
@@ -41,14 +41,21 @@ class Bucket:
     lr_value: float
     step: Tensor  # (1,) int64, counts the step under way
     retired: bool = False  # another bucket has taken over the parameters
+    masters: list[RawArray] | None = None  # float32, where the parameters are of a half type
+    kept: RawArray | None = None  # (1,) int64, of a GradScaler: whether the step is taken
     recorded: tuple[list[RawArray], list[RawArray]] | None = None  # while a plan is patched
 
     def arrays(self) -> tuple[list[RawArray], list[RawArray]]:
-        """The parameters' arrays and their gradients'."""
+        """The arrays that the kernel updates, and the gradients'."""
         if self.recorded is not None:
             return self.recorded
         grads = [p.grad.data for p in self.params if p.grad is not None]
-        return [p.data for p in self.params], grads
+        return self.masters or [p.data for p in self.params], grads
+
+    @property
+    def halves(self) -> list[RawArray]:
+        """The parameters' arrays, where the kernel updates masters."""
+        return [] if self.masters is None else [p.data for p in self.params]
 
     def set_lr(self, lr: float) -> None:
         """Writes the learning rate to the device."""
@@ -62,7 +69,7 @@ class Bucket:
 
     def count_step(self) -> None:
         """Adds one to the step count, on the device."""
-        one = self.device.constant(1, dtypes.int64)
+        one = self.device.constant(1, dtypes.int64) if self.kept is None else self.kept
         self.device.kernels.add(self.step.data, one, self.step.data)
 
 
@@ -70,9 +77,11 @@ class Optimizer:
     """Base of the optimizers.
 
     Parameters without a gradient are skipped by `step()`: neither they nor their state nor their
-    own step count change. So the parameters of a group that have taken the same number of steps
-    form a bucket, with one step count and one kernel call. Nearly always a group is one bucket;
-    buckets are made anew when another set of parameters has gradients than in the step before.
+    own step count change. Parameters of a half type have float32 state, and in it their `master`,
+    which is what is updated: the parameter is that, rounded. So the parameters of a group that have
+    taken the same number of steps form a bucket, with one step count and one kernel call. Nearly
+    always a group is one bucket; buckets are made anew when another set of parameters has gradients
+    than in the step before.
 
     Args:
         params: Parameters, or groups: dicts with `params` and the options that differ.
@@ -90,6 +99,7 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         self.param_groups: list[Group] = []
         self._buckets: list[tuple[Any, list[Bucket]]] = []  # (what they were made for, buckets)
+        self._kept: RawArray | None = None  # of a GradScaler, while it steps
         if isinstance(params, Tensor):
             raise TypeError(f"{self._name}: params must be an iterable of tensors, got a Tensor")
         entries: list[Any] = list(params)
@@ -147,6 +157,7 @@ class Optimizer:
             self.sync_lr()
         for i, group in enumerate(self.param_groups):
             for bucket in self._current_buckets(i, group):
+                bucket.kept = self._kept
                 bucket.count_step()
                 if launched is not None:
                     launched.note(group, bucket)
@@ -308,6 +319,8 @@ class Optimizer:
         states = {name: [self.state[p][name].data for p in params] for name in names}
         lr = device.empty((1,), lr_dtype)
         bucket = Bucket(params, states, device, lr, group["lr"], step)
+        if dtype in dtypes.HALVES:
+            bucket.masters = [self.state[p]["master"].data for p in params]
         bucket.set_lr(group["lr"])
         return bucket
 
@@ -319,7 +332,9 @@ class Optimizer:
                 state[name] = tensor.to(p.device)
         for name, value in names.items():
             if name not in state:
-                state[name] = full(p.shape, value, dtype=p.dtype, device=p.device)
+                state[name] = full(p.shape, value, dtype=_state_type(p), device=p.device)
+        if p.dtype in dtypes.HALVES and "master" not in state:
+            state["master"] = p.detach().float()
         return state
 
     def _converted_state(self, p: Tensor, i: int, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -336,7 +351,7 @@ class Optimizer:
                     f"{self._name}.load_state_dict: {name} of parameter {i} has shape "
                     f"{tensor.shape}, the parameter {p.shape}"
                 )
-            state[name] = empty_like(p.detach()).copy_(tensor)
+            state[name] = empty(p.shape, dtype=_state_type(p), device=p.device).copy_(tensor)
         return state
 
 
@@ -409,9 +424,14 @@ class Launches:
         return restore
 
 
+def _state_type(p: Tensor) -> dtypes.DType:
+    """The dtype of the state of a parameter: never a half type, in which eps would be 0."""
+    return dtypes.float32 if p.dtype in dtypes.HALVES else p.dtype
+
+
 def _rewind(bucket: Bucket, loaded: Mapping[Tensor, dict[str, Tensor]]) -> bool:
     """Sets the step count to the loaded one; False where the parameters are no longer a bucket."""
-    wanted = bucket.states.keys() | {"step"}
+    wanted = bucket.states.keys() | {"step"} | ({"master"} if bucket.masters else set())
     if not all(p in loaded and loaded[p].keys() >= wanted for p in bucket.params):
         return False
     steps = {int(loaded[p]["step"].item()) for p in bucket.params}

@@ -77,4 +77,6 @@ class SGD(Optimizer):
             group["weight_decay"],
             group["nesterov"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )

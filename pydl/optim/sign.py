@@ -62,6 +62,8 @@ class Rprop(Optimizer):
             *group["etas"],
             *group["step_sizes"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )
 
 
@@ -114,4 +116,6 @@ class Lion(Optimizer):
             *group["betas"],
             group["weight_decay"],
             group["maximize"],
+            bucket.kept,
+            bucket.halves,
         )

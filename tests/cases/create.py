@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opcase import BIG, FLOATING, STORED, TAILS, OpCase, Refusal, Rule, normal
+from opcase import BIG, FLOATING, SAME, TAILS, OpCase, Refusal, Rule, normal
 
 import pydl
 from pydl import Tensor, ops
@@ -93,16 +93,16 @@ DTYPES: dict[str, Rule | None] = {
     "dropout1d": FLOATING,
     "dropout2d": FLOATING,
     **dict.fromkeys(MADE.split()),
-    "as_tensor": STORED,
+    "as_tensor": SAME,
     "bernoulli": None,
-    "empty_like": STORED,
-    "full_like": STORED,
-    "multinomial": {"float32": "int64"},
+    "empty_like": SAME,
+    "full_like": SAME,
+    "multinomial": dict.fromkeys(FLOATING, "int64"),
     "rand_like": FLOATING,
     "randn_like": FLOATING,
     "normal": None,
-    "ones_like": STORED,
-    "zeros_like": STORED,
+    "ones_like": SAME,
+    "zeros_like": SAME,
     "ones": None,
     "zeros": None,
 }
@@ -158,8 +158,8 @@ ERRORS: tuple[Refusal, ...] = (
     Refusal("rand", lambda d: pydl.rand(-1, device=d), ValueError, "negative"),
     Refusal("rand", lambda d: pydl.rand(2, dtype=pydl.int64, device=d), TypeError,
             "^rand: expected a floating tensor, got int64"),
-    Refusal("randn", lambda d: pydl.randn(2, dtype=pydl.float16, device=d), TypeError,
-            "^randn: float16 is for storage"),
+    Refusal("randn", lambda d: pydl.randn(2, dtype=pydl.int64, device=d), TypeError,
+            "^randn: expected a floating tensor, got int64"),
     Refusal("randn", lambda d: pydl.randn(-1, device=d), ValueError, "negative"),
     Refusal("randperm", lambda d: pydl.randperm(-1, d), ValueError, "negative"),
 )  # fmt: skip

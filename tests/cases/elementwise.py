@@ -15,7 +15,6 @@ from opcase import (
     NUMBERS,
     PROMOTED,
     SAME,
-    STORED,
     TAILS,
     TO_BOOL,
     Draw,
@@ -97,7 +96,7 @@ UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Draw], Rule]] =
     "sigmoid": (ops.sigmoid, normal, PROMOTED),
     "logsigmoid": (ops.logsigmoid, normal, FLOATING),
     "tanh": (ops.tanh, normal, PROMOTED),
-    "tanhshrink": (ops.tanhshrink, normal, dict.fromkeys(NUMBERS, "float32")),
+    "tanhshrink": (ops.tanhshrink, normal, {**dict.fromkeys(NUMBERS, "float32"), **FLOATING}),
     "gelu": (ops.gelu, off(-0.75, gap=0.2), FLOATING),  # no slope there
     "gelu[tanh]": (given(ops.gelu, "tanh"), off(-0.75, gap=0.2), FLOATING),
     "silu": (ops.silu, off(-1.28, gap=0.2), FLOATING),
@@ -106,8 +105,8 @@ UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Draw], Rule]] =
     "selu": (ops.selu, away, FLOATING),
     "celu": (given(ops.celu, 1.5), away, FLOATING),
     "softplus": (given(ops.softplus, 2.0, 3.5), off(1.75), FLOATING),
-    "softsign": (ops.softsign, away, dict.fromkeys(NUMBERS, "float32")),
-    "hardtanh": (ops.hardtanh, off(-1.0, 1.0), {t: t for t in ("float32", "int64", "int32")}),
+    "softsign": (ops.softsign, away, {**dict.fromkeys(NUMBERS, "float32"), **FLOATING}),
+    "hardtanh": (ops.hardtanh, off(-1.0, 1.0), {t: t for t in NUMBERS if t != "uint8"}),
     "hardsigmoid": (ops.hardsigmoid, off(-3.0, 3.0), FLOATING),
     "hardswish": (ops.hardswish, off(-3.0, -1.5, 3.0), FLOATING),
     "hardshrink": (ops.hardshrink, off(-0.5, 0.5), FLOATING),
@@ -349,8 +348,8 @@ DTYPES: dict[str, Rule] = {
          "isclose", "allclose", "equal"), TO_BOOL),
     "bitwise_not": BITS,
     "true_divide": PROMOTED,
-    "where": STORED,
-    "masked_fill": STORED,
+    "where": SAME,
+    "masked_fill": SAME,
     "nan_to_num": SAME,
 }  # fmt: skip
 
@@ -360,10 +359,10 @@ CLIPPED = dict.fromkeys(("clamp", "clamp_min", "clamp_max"), "clip")
 
 def typed() -> Iterable[Refusal]:
     """Element types that are no use."""
-    half = "is for storage; cast it"
     for name, (fn, _, rule) in UNARY.items():
         op = {**CLIPPED, "gelu[tanh]": "gelu"}.get(name, name)
-        yield Refusal(op, of_type(fn, pydl.float16), TypeError, f"^{op}: float16 {half}")
+        if op != "threshold":
+            yield Refusal(op, no_tensor(op), TypeError, f"^{op}: x is a str, expected a Tensor")
         if rule is FLOATING:
             message = f"^{op}: expected a floating tensor, got int64"
             yield Refusal(op, of_type(fn, pydl.int64), TypeError, message)
@@ -377,24 +376,28 @@ def typed() -> Iterable[Refusal]:
             message = f"^{name}: expected an {kind} tensor, got float32"
             yield Refusal(name, of_type(fn, pydl.float32), TypeError, message)
         else:
-            yield Refusal(name, of_type(fn, pydl.bfloat16), TypeError, f"^{name}: bfloat16 {half}")
+            yield Refusal(name, no_tensor(name, 2), TypeError, f"^{name}: expected")
     for name in ("frac", "softmax", "log_softmax", "softmin", "glu"):
         message = f"^{name}: expected a floating tensor, got int64"
         yield Refusal(name, of_type(getattr(ops, name), pydl.int64), TypeError, message)
     for name in ("isnan", "isinf", "isfinite", "logical_not", "nan_to_num"):
-        yield Refusal(
-            name, of_type(getattr(ops, name), pydl.float16), TypeError, f"^{name}: float16 {half}"
-        )
+        message = f"^{name}: x is a str, expected a Tensor"
+        yield Refusal(name, no_tensor(name), TypeError, message)
     for name in ("logical_and", "logical_or", "logical_xor"):
         logical = getattr(ops, name)
         fn = lambda x, f=logical: f(x, x)  # noqa: E731
-        yield Refusal(name, of_type(fn, pydl.float16), TypeError, f"^{name}: float16 {half}")
+        yield Refusal(name, no_tensor(name, 2), TypeError, f"^{name}: expected tensors and numbers")
     yield Refusal(
         "bitwise_not",
         of_type(ops.bitwise_not, pydl.float32),
         TypeError,
         "^bitwise_not: expected an integer or bool tensor, got float32",
     )
+
+
+def no_tensor(name: str, arguments: int = 1) -> Callable[[str], Any]:
+    fn = getattr(pydl, name, None) or getattr(pydl.nn.functional, name)
+    return lambda device: fn(*"xy"[:arguments])
 
 
 def of_type(fn: Callable[[Tensor], Any], dtype: pydl.DType) -> Callable[[str], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from opcase import FLOATING, STORED, OpCase, Refusal, Rule, given, normal, refused
+from opcase import FLOATING, SAME, OpCase, Refusal, Rule, given, normal, refused
 
 from pydl import ops
 
@@ -65,8 +65,8 @@ def refuses(message: str, *shape: int, **options: Any) -> Refusal:
 CASES: tuple[OpCase, ...] = (*resized(), *shuffled())
 DTYPES: dict[str, Rule | None] = {
     "interpolate": FLOATING,
-    "pixel_shuffle": STORED,
-    "pixel_unshuffle": STORED,
+    "pixel_shuffle": SAME,
+    "pixel_unshuffle": SAME,
 }
 ERRORS: tuple[Refusal, ...] = (
     refuses("^interpolate: expected either size or scale_factor", 1, 1, 4),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from opcase import (
     BIG,
-    STORED,
+    SAME,
     TAILS,
     OpCase,
     Refusal,
@@ -177,7 +177,7 @@ broadcast_tensors broadcast_to cat chunk clone concat concatenate diag diagonal 
 flipud hstack meshgrid moveaxis movedim narrow permute ravel repeat_interleave reshape roll split
 squeeze stack swapaxes swapdims t tile transpose tril triu unbind unflatten unsqueeze vstack
 """
-DTYPES: dict[str, Rule | None] = {**dict.fromkeys(MOVED.split(), STORED), "numel": None}
+DTYPES: dict[str, Rule | None] = {**dict.fromkeys(MOVED.split(), SAME), "numel": None}
 
 
 ERRORS: tuple[Refusal, ...] = (

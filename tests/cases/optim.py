@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from opcase import BIG, Draw, KernelCase, constant, normal, uniform
 
 
@@ -67,9 +68,29 @@ def kernels(sizes: list[int], how: str = "") -> Iterable[KernelCase]:
                           "maximize": False}, k=4)  # fmt: skip
         yield KernelCase(f"lion[{how}{step}]", {**base, "exp_avgs": several(normal)},
                          {**betas, "weight_decay": 0.1, "maximize": False}, k=4)  # fmt: skip
+        for kept in (0, 1):
+            yield KernelCase(f"adagrad[{how}{step}, kept {kept}]",
+                             {**base, "sums": state, "kept": constant([kept])},
+                             {"lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-6,
+                              "maximize": False}, k=4)  # fmt: skip
+    for odd in (0.0, float("inf"), float("nan")):
+        grads = [lambda r, n=n, x=odd: np.where(np.arange(n) == n // 2, x, r.normal(0, 1, n))
+                 for n in sizes]  # fmt: skip
+        yield KernelCase(f"unscale[{how}{odd}]",
+                         {"grads": grads, "scale": constant([8.0]), "found": constant([0.0]),
+                          "kept": constant([1])})  # fmt: skip
+
+
+def scales() -> Iterable[KernelCase]:
+    for scale, good, found in ((8.0, 1, 1.0), (8.0, 1, 0.0), (8.0, 2, 0.0), (2.0**127, 2, 0.0)):
+        yield KernelCase(f"update_scale[{scale}, {good}, {found}]",
+                         {"scale": constant([scale]), "good": constant([good]),
+                          "found": constant([found])},
+                         {"growth": 2.0, "backoff": 0.5, "interval": 3})  # fmt: skip
 
 
 KERNELS: tuple[KernelCase, ...] = (
     *kernels([0, 1, 7, 33, BIG, *[5] * 14]),  # more than one launch takes
     *kernels([60, 0, 33], "small, "),
+    *scales(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from opcase import STORED, OpCase, Refusal, Rule, given, normal, refused
+from opcase import SAME, OpCase, Refusal, Rule, given, normal, refused
 
 from pydl import ops
 
@@ -45,7 +45,7 @@ def pads() -> Iterable[OpCase]:
 
 
 CASES: tuple[OpCase, ...] = (*pads(),)
-DTYPES: dict[str, Rule | None] = {"pad": STORED}
+DTYPES: dict[str, Rule | None] = {"pad": SAME}
 ERRORS: tuple[Refusal, ...] = (
     refused("pad", lambda x: ops.pad(x, (1,)), (3,), message=r"^pad: \(1,\) does not fit"),
     refused("pad", lambda x: ops.pad(x, (1, 1, 1, 1)), (3,), message="^pad: .* does not fit"),

@@ -8,7 +8,6 @@ from typing import Any
 
 from opcase import FLOATING, Draw, KernelCase, OpCase, Refusal, Rule, normal, ones, refused, uniform
 
-import pydl
 from pydl import Tensor, ops
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
@@ -94,8 +93,8 @@ KERNELS: tuple[KernelCase, ...] = tuple(kernels())
 DTYPES: dict[str, Rule] = {"rnn": FLOATING, "lstm": FLOATING, "gru": FLOATING}
 
 
-def halves(d: str) -> tuple[Tensor, ...]:
-    return tuple(ones(*s)(d).to(pydl.float16) for s in ((2, 3, 4), (3, 5), (5, 4), (5, 5)))
+def whole_numbers(d: str) -> tuple[Tensor, ...]:
+    return tuple(ones(*s)(d).long() for s in ((2, 3, 4), (3, 5), (5, 4), (5, 5)))
 
 
 ERRORS: tuple[Refusal, ...] = (
@@ -105,10 +104,11 @@ ERRORS: tuple[Refusal, ...] = (
             message=r"^rnn: h0 is \(3, 6\), expected \(3, 5\) \(x=\(2, 3, 4\), w_hh=\(5, 5\)\)"),
     refused("rnn", lambda *t: ops.rnn(*t, nonlinearity="elu"), (2, 3, 4), (3, 5), (5, 4), (5, 5),
             message="^rnn: nonlinearity is \"tanh\" or \"relu\", got 'elu'"),
-    Refusal("rnn", lambda d: ops.rnn(*halves(d)), TypeError,
-            "^rnn: expected a floating tensor of float32 or more, got float16"),
-    Refusal("rnn", lambda d: ops.rnn(*(t.float() for t in halves(d)[:3]), halves(d)[3]), TypeError,
-            "^rnn: w_hh is float16, x is float32"),
+    Refusal("rnn", lambda d: ops.rnn(*whole_numbers(d)), TypeError,
+            "^rnn: expected a floating tensor, got int64"),
+    Refusal("rnn", lambda d: ops.rnn(*(t.float() for t in whole_numbers(d)[:3]),
+                                     whole_numbers(d)[3]),
+            TypeError, "^rnn: w_hh is int64, x is float32"),
     refused("lstm", ops.lstm, (0, 3, 4), (3, 5), (3, 5), (20, 4), (20, 5),
             message=r"^lstm: x is \(T, N, I\) with at least one step, got \(0, 3, 4\)"),
     refused("lstm", ops.lstm, (2, 3, 4), (3, 5), (3, 5), (20, 4), (15, 5),

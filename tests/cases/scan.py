@@ -80,8 +80,6 @@ DTYPES: dict[str, Rule | None] = {"cumprod": SUMMED, "cumsum": SUMMED}
 ERRORS: tuple[Refusal, ...] = (
     refused("cumsum", lambda x: ops.cumsum(x, 2), (2, 3), error=IndexError,
             message="^cumsum: dim 2 is out of range for 2 dimensions"),
-    refused("cumsum", lambda x: ops.cumsum(x.half(), 0), (2, 3), error=TypeError,
-            message="^cumsum: float16 is for storage"),
     refused("cumprod", lambda x: ops.cumprod(x, 1), (), error=IndexError,
             message="^cumprod: dim 1 is out of range"),
 )  # fmt: skip

@@ -66,8 +66,6 @@ DTYPES: dict[str, Rule | None] = {"argsort": TO_INT64, "sort": SAME, "topk": SAM
 ERRORS: tuple[Refusal, ...] = (
     refused("sort", lambda x: ops.sort(x, 2), (2, 3), error=IndexError,
             message="^sort: dim 2 is out of range for 2 dimensions"),
-    refused("sort", lambda x: ops.sort(x.half()), (2, 3), error=TypeError,
-            message="^sort: float16 is for storage"),
     refused("argsort", lambda x: ops.argsort(x, 1), (2,), error=IndexError,
             message="^argsort: dim 1 is out of range"),
     refused("topk", lambda x: ops.topk(x, 4), (2, 3),

@@ -70,6 +70,7 @@ class Epilogues {
     GemmArgs* g = maker == nullptr ? nullptr : r_.arguments_of<GemmArgs>(*maker);
     const BinaryArgs* add = r_.arguments_of<BinaryArgs>(steps_[i]);
     if (g == nullptr || add == nullptr || add->dtype != DType::kF32) return false;
+    if (g->dtype != DType::kF32) return false;
     if (g->act != Act::kNone || g->accumulate != 0 || g->bias_axis != BiasAxis::kNone) return false;
     const int64_t rows = g->m * g->batch;
     const bool is_row = bias.bytes == g->n * static_cast<int64_t>(sizeof(float));
@@ -104,13 +105,14 @@ class Epilogues {
   void take_relu(size_t i) {
     const Operand x = steps_[i].operands[0], y = steps_[i].operands[1];
     Plan::Step* maker = maker_of(i, x, y);
-    if (maker == nullptr || r_.arguments_of<UnaryArgs>(steps_[i]) == nullptr) return;
+    const UnaryArgs* relu = r_.arguments_of<UnaryArgs>(steps_[i]);
+    if (maker == nullptr || relu == nullptr) return;
     if (GemmArgs* g = r_.arguments_of<GemmArgs>(*maker)) {
-      if (g->act != Act::kNone || g->accumulate != 0) return;
+      if (g->dtype != relu->dtype || g->act != Act::kNone || g->accumulate != 0) return;
       g->act = Act::kRelu;
       g->c = floats(y);
     } else if (Conv2dArgs* c = r_.arguments_of<Conv2dArgs>(*maker)) {
-      if (maker->op != "conv2d" || c->act != Act::kNone) return;
+      if (maker->op != "conv2d" || relu->dtype != DType::kF32 || c->act != Act::kNone) return;
       c->act = Act::kRelu;
       c->out = floats(y);
     } else {

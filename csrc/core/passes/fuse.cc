@@ -75,16 +75,18 @@ bool link_of(const Recorded& r, const Plan::Step& step, int64_t* n, Link* link) 
   link->bytes = step.bytes;
   if (step.bytes > kMostBytes) return false;
   if (const UnaryArgs* a = r.arguments_of<UnaryArgs>(step)) {
+    const int64_t item = kItemSize[static_cast<int>(a->dtype)];
     *n = a->n;
     link->n = member<UnaryArgs>(offsetof(UnaryArgs, n));
-    link->place(member<UnaryArgs>(offsetof(UnaryArgs, x)), sizeof(float));
-    link->place(member<UnaryArgs>(offsetof(UnaryArgs, y)), sizeof(float));
+    link->place(member<UnaryArgs>(offsetof(UnaryArgs, x)), item);
+    link->place(member<UnaryArgs>(offsetof(UnaryArgs, y)), item);
   } else if (const UnaryBackwardArgs* b = r.arguments_of<UnaryBackwardArgs>(step)) {
+    const int64_t item = kItemSize[static_cast<int>(b->dtype)];
     *n = b->n;
     link->n = member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, n));
-    link->place(member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, gy)), sizeof(float));
-    link->place(member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, s)), sizeof(float));
-    link->place(member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, gx)), sizeof(float));
+    link->place(member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, gy)), item);
+    link->place(member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, s)), item);
+    link->place(member<UnaryBackwardArgs>(offsetof(UnaryBackwardArgs, gx)), item);
   } else if (const BinaryArgs* c = r.arguments_of<BinaryArgs>(step)) {
     const int64_t item = kItemSize[static_cast<int>(c->dtype)];
     const int64_t out = kItemSize[static_cast<int>(step.operands.back().dtype)];

@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "core/half.h"
+
 namespace pydl {
 namespace PYDL_ISA {
 
@@ -27,6 +29,57 @@ inline void store_n(float* p, Vec a, int64_t n) { _mm256_maskstore_ps(p, lanes(n
 inline void stream(float* p, Vec a) { _mm256_stream_ps(p, a.v); }
 inline void end_streams() { _mm_sfence(); }
 inline Vec set1(float x) { return {_mm256_set1_ps(x)}; }
+
+// The same of half types, in float32.
+inline __m128i load_bits16(const void* p) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+inline __m128i load_bits16_n(const void* p, int64_t n) {
+  uint16_t lane[8] = {};
+  for (int64_t i = 0; i < n; ++i) lane[i] = static_cast<const uint16_t*>(p)[i];
+  return load_bits16(lane);
+}
+inline void store_bits16_n(void* p, __m128i a, int64_t n) {
+  uint16_t lane[8];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(lane), a);
+  for (int64_t i = 0; i < n; ++i) static_cast<uint16_t*>(p)[i] = lane[i];
+}
+inline Vec widen(__m128i h, F16) { return {_mm256_cvtph_ps(h)}; }
+inline Vec widen(__m128i h, BF16) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16))};
+}
+inline __m128i narrow(Vec a, F16) { return _mm256_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT); }
+inline __m128i narrow(Vec a, BF16) {
+  const __m256i u = _mm256_castps_si256(a.v), one = _mm256_set1_epi32(1);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), one);
+  __m256i r = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i nan = _mm256_or_si256(_mm256_and_si256(u, _mm256_set1_epi32(INT32_MIN)),
+                                      _mm256_set1_epi32(0x7fc00000));
+  const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q));
+  r = _mm256_srli_epi32(_mm256_blendv_epi8(r, nan, is_nan), 16);
+  r = _mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), _MM_SHUFFLE(3, 1, 2, 0));
+  return _mm256_castsi256_si128(r);
+}
+template <class T>
+inline Vec load(const T* p) {
+  return widen(load_bits16(p), T());
+}
+template <class T>
+inline Vec load_n(const T* p, int64_t n) {
+  return widen(load_bits16_n(p, n), T());
+}
+template <class T>
+inline void store(T* p, Vec a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow(a, T()));
+}
+template <class T>
+inline void store_n(T* p, Vec a, int64_t n) {
+  store_bits16_n(p, narrow(a, T()), n);
+}
+template <class T>
+inline void stream(T* p, Vec a) {
+  _mm_stream_si128(reinterpret_cast<__m128i*>(p), narrow(a, T()));
+}
 
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }

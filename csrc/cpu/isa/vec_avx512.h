@@ -12,6 +12,8 @@
 #endif
 #include <stdint.h>
 
+#include "core/half.h"
+
 namespace pydl {
 namespace PYDL_ISA {
 
@@ -42,6 +44,42 @@ inline void in_register(Vec& x) {
 #endif
 }
 inline Vec set1(float x) { return {_mm512_set1_ps(x)}; }
+
+// The same of half types, in float32.
+inline Vec widen(__m256i h, F16) { return {_mm512_cvtph_ps(h)}; }
+inline Vec widen(__m256i h, BF16) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16))};
+}
+inline __m256i narrow(Vec a, F16) { return _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT); }
+inline __m256i narrow(Vec a, BF16) {
+  const __m512i u = _mm512_castps_si512(a.v), one = _mm512_set1_epi32(1);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), one);
+  const __m512i r = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i nan = _mm512_or_si512(_mm512_and_si512(u, _mm512_set1_epi32(INT32_MIN)),
+                                      _mm512_set1_epi32(0x7fc00000));
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, r, nan), 16));
+}
+template <class T>
+inline Vec load(const T* p) {
+  return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), T());
+}
+template <class T>
+inline Vec load_n(const T* p, int64_t n) {
+  return widen(_mm256_maskz_loadu_epi16(lanes(n), p), T());
+}
+template <class T>
+inline void store(T* p, Vec a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(a, T()));
+}
+template <class T>
+inline void store_n(T* p, Vec a, int64_t n) {
+  _mm256_mask_storeu_epi16(p, lanes(n), narrow(a, T()));
+}
+template <class T>
+inline void stream(T* p, Vec a) {
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrow(a, T()));
+}
 
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "core/half.h"
+
 namespace pydl {
 namespace PYDL_ISA {
 
@@ -57,6 +59,28 @@ inline void store_n(float* p, Vec a, int64_t n) {
 }
 inline Vec set1(float x) {
   return map([=](int64_t) { return x; });
+}
+
+// The same of half types, in float32.
+template <class T>
+inline Vec load(const T* p) {
+  return map([=](int64_t i) { return to_float(p[i]); });
+}
+template <class T>
+inline Vec load_n(const T* p, int64_t n) {
+  return map([=](int64_t i) { return i < n ? to_float(p[i]) : 0.0f; });
+}
+template <class T>
+inline void store_n(T* p, Vec a, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) from_float(a.v[i], p + i);
+}
+template <class T>
+inline void store(T* p, Vec a) {
+  store_n(p, a, kWidth);
+}
+template <class T>
+inline void stream(T* p, Vec a) {
+  store(p, a);
 }
 
 inline Vec operator+(Vec a, Vec b) {

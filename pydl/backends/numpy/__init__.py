@@ -2,7 +2,8 @@
 
 Not fast, but obvious: the definition that the native kernels are tested against, and the kernels of
 the `numpy` device. Inputs are C-contiguous; outputs are written in place; nothing is returned.
-bfloat16, which NumPy lacks, is uint16 here and can be moved and cast, not computed with.
+bfloat16, which NumPy lacks, is uint16 here. Half types are computed with in float32 copies of the
+arrays (`in_float32`), each written back where the kernel has changed it.
 """
 
 from .conv import *
@@ -15,6 +16,7 @@ from .norm import *
 from .optim import *
 from .pad import *
 from .pool import *
+from .precision import in_float32 as _in_float32
 from .random import *
 from .recurrent import *
 from .reduce import *
@@ -22,3 +24,13 @@ from .replay import *
 from .resize import *
 from .scan import *
 from .sort import *
+
+# What moves elements, whatever they are.
+_MOVES = {"arange", "cast", "copy", "fill", "gather", "replay_add", "replay_stack", "take", "where"}
+globals().update(
+    {
+        name: _in_float32(value)
+        for name, value in globals().items()
+        if getattr(value, "__module__", "").startswith(__name__) and name not in _MOVES
+    }
+)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 from .windows import Pair, pad, windows
 
 
@@ -38,7 +38,7 @@ def im2col(x: A, col: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pa
 def col2im(col: A, x: A, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """The adjoint of im2col: every cell of col is added to where it came from."""
     size = _size(x, kernel, stride, padding, dilation)
-    cells = widen(col).reshape(*x.shape[:2], *kernel, *size)
+    cells = col.reshape(*x.shape[:2], *kernel, *size)
     padded = pad(np.zeros(x.shape, cells.dtype), size, kernel, stride, padding, dilation)
     for kh, kw, window in windows(padded, size, kernel, stride, dilation):
         window += cells[:, :, kh, kw]
@@ -50,20 +50,20 @@ def _columns(x: A, w: A, stride: Pair, padding: Pair, dilation: Pair, groups: in
     """im2col of x, apart for each group: (N, G, K, OH*OW)."""
     kernel: Pair = w.shape[2:]
     OH, OW = _size(x, kernel, stride, padding, dilation)
-    col = np.empty((x.shape[0], groups, math.prod(w.shape[1:]), OH * OW), widen(x).dtype)
+    col = np.empty((x.shape[0], groups, math.prod(w.shape[1:]), OH * OW), x.dtype)
     im2col(x, col, kernel, stride, padding, dilation)
     return col
 
 
 def _grouped(x: A, groups: int) -> A:
     """Weights (O, C/G, KH, KW) to (G, O/G, K)."""
-    return widen(x).reshape(groups, x.shape[0] // groups, math.prod(x.shape[1:]))
+    return x.reshape(groups, x.shape[0] // groups, math.prod(x.shape[1:]))
 
 
 def _grouped_image(y: A, groups: int) -> A:
     """Images (N, O, OH, OW) to (N, G, O/G, OH*OW)."""
     N, maps, OH, OW = y.shape
-    return widen(y).reshape(N, groups, maps // groups, OH * OW)
+    return y.reshape(N, groups, maps // groups, OH * OW)
 
 
 @quiet

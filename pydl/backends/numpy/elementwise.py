@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 _Kernel = Callable[..., None]
 
@@ -21,11 +21,11 @@ _Kernel = Callable[..., None]
 def _unary(f: Callable[..., Any], df: Callable[..., Any]) -> tuple[_Kernel, _Kernel]:
     @quiet
     def forward(x: A, y: A, p0: float = 0.0, p1: float = 0.0) -> None:
-        y[...] = f(widen(x), p0, p1)
+        y[...] = f(x, p0, p1)
 
     @quiet
     def backward(gy: A, s: A, gx: A, p0: float = 0.0, p1: float = 0.0) -> None:
-        gx[...] = widen(gy) * df(widen(s), p0, p1)
+        gx[...] = gy * df(s, p0, p1)
 
     return forward, backward
 

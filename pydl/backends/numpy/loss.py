@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from .norm import _channels
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 
 def _weights(weight: A | None, x: A) -> A:
     """Weight of each class, (C,)."""
-    return np.ones(x.shape[1], x.dtype) if weight is None else widen(weight)
+    return np.ones(x.shape[1], x.dtype) if weight is None else weight
 
 
 def _targets(target: A, x: A, ignore_index: int) -> tuple[A, A]:
@@ -72,10 +72,10 @@ def cross_entropy_backward(
     N, C, S = x.shape
     w = _weights(weight, x)
     t, ignored = (a[:, None] for a in _targets(target, x, ignore_index))
-    p = np.exp(x - widen(lse).reshape(N, 1, S))
+    p = np.exp(x - lse.reshape(N, 1, S))
     hit = np.arange(C)[:, None] == t
     g = w[t] * (1 - smoothing) * (p - hit)
     if smoothing:
         g = g + smoothing / max(C, 1) * (p * w.sum() - w[:, None])
-    each = widen(gy) if gy.ndim == 0 else widen(gy).reshape(N, 1, S)
+    each = gy if gy.ndim == 0 else gy.reshape(N, 1, S)
     gx[...] = np.where(ignored, 0, each * g).reshape(gx.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 
 @quiet
@@ -20,7 +20,6 @@ def gemm(
     accumulate: bool = False,
 ) -> None:
     """out = [relu](alpha * op(a) @ op(b) + bias + (out if accumulate))."""
-    a, b = widen(a), widen(b)
     y = (a.swapaxes(-1, -2) if trans_a else a) @ (b.swapaxes(-1, -2) if trans_b else b)
     if alpha != 1:
         y *= alpha

@@ -10,14 +10,14 @@ import math
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 # ---- batch normalisation
 
 
 def _channels(x: A) -> A:
     """x (N, C, ...) as (N, C, S)."""
-    return widen(x).reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _sum(x: A) -> A:
@@ -91,7 +91,7 @@ def batch_norm_backward(
 
 def _groups(x: A, mean: A, groups: int, channels: int, inner: int) -> A:
     """x as (N, G, C, S)."""
-    return widen(x).reshape(mean.size // groups, groups, channels, inner)
+    return x.reshape(mean.size // groups, groups, channels, inner)
 
 
 def _row_mean(x: A) -> A:
@@ -155,7 +155,7 @@ def layer_norm_backward(
 
 @quiet
 def softmax(x: A, y: A, outer: int, n: int, inner: int, log: bool) -> None:
-    z = widen(x).reshape(outer, n, inner)
+    z = x.reshape(outer, n, inner)
     z = z - z.max(axis=1, keepdims=True, initial=-np.inf)
     total = np.exp(z).sum(axis=1, keepdims=True)
     y[...] = (z - np.log(total) if log else np.exp(z) / total).reshape(y.shape)
@@ -163,7 +163,7 @@ def softmax(x: A, y: A, outer: int, n: int, inner: int, log: bool) -> None:
 
 @quiet
 def softmax_backward(gy: A, y: A, gx: A, outer: int, n: int, inner: int, log: bool) -> None:
-    y, gy = (widen(a).reshape(outer, n, inner) for a in (y, gy))
+    y, gy = (a.reshape(outer, n, inner) for a in (y, gy))
     if log:
         g = gy - np.exp(y) * gy.sum(axis=1, keepdims=True)
     else:

@@ -1,16 +1,43 @@
 """Optimizers: one update of each parameter, in place on parameters and states; PyTorch's rules.
 
 `lr` (1,) and `step` (1,) are arrays, as they change from step to step; `step` counts this update.
+Where `kept` (1,) is 0, nothing is done. `halves` are parameters of a half type, whose float32
+masters are `params`: a master that does not round to its parameter takes its value first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
-from .precision import A, quiet
+from .precision import A, convert, quiet
+
+
+def _update(rule: Callable[..., None]) -> Callable[..., None]:
+    """What all rules share: `kept` and `halves`."""
+    signature = inspect.signature(rule)
+
+    @functools.wraps(rule)
+    @quiet
+    def call(*args: Any, **options: Any) -> None:
+        given = signature.bind(*args, **options).arguments
+        kept, halves = given.pop("kept", None), given.pop("halves", ())
+        if kept is not None and kept[0] == 0:
+            return
+        for p, half in zip(given["params"], halves, strict=bool(len(halves))):
+            p[...] = np.where(convert(p, half.dtype) == half, p, convert(half, p.dtype))
+        grads = [g if g.dtype == p.dtype else convert(g, p.dtype)
+                 for p, g in zip(given["params"], given["grads"], strict=True)]  # fmt: skip
+        rule(**{**given, "grads": grads})
+        for p, half in zip(given["params"], halves, strict=bool(len(halves))):
+            half[...] = convert(p, half.dtype)
+
+    return call
 
 
 def _gradient(p: A, g: A, weight_decay: float, maximize: bool) -> A:
@@ -19,7 +46,7 @@ def _gradient(p: A, g: A, weight_decay: float, maximize: bool) -> A:
     return g + weight_decay * p if weight_decay else g
 
 
-@quiet
+@_update
 def sgd(
     params: Sequence[A],
     grads: Sequence[A],
@@ -31,6 +58,8 @@ def sgd(
     weight_decay: float,
     nesterov: bool,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     for p, g, v in zip_longest(params, grads, momentum_buffers):
         g = _gradient(p, g, weight_decay, maximize)
@@ -40,7 +69,7 @@ def sgd(
         p -= float(lr[0]) * g
 
 
-@quiet
+@_update
 def adagrad(
     params: Sequence[A],
     grads: Sequence[A],
@@ -51,6 +80,8 @@ def adagrad(
     weight_decay: float,
     eps: float,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     rate = float(lr[0]) / (1 + (int(step[0]) - 1) * lr_decay)
     for p, g, s in zip(params, grads, sums, strict=True):
@@ -59,7 +90,7 @@ def adagrad(
         p -= rate * g / (np.sqrt(s) + eps)
 
 
-@quiet
+@_update
 def adadelta(
     params: Sequence[A],
     grads: Sequence[A],
@@ -71,6 +102,8 @@ def adadelta(
     eps: float,
     weight_decay: float,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     for p, g, s, a in zip(params, grads, square_avgs, acc_deltas, strict=True):
         g = _gradient(p, g, weight_decay, maximize)
@@ -80,7 +113,7 @@ def adadelta(
         p -= float(lr[0]) * delta
 
 
-@quiet
+@_update
 def rmsprop(
     params: Sequence[A],
     grads: Sequence[A],
@@ -95,6 +128,8 @@ def rmsprop(
     momentum: float,
     centered: bool,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     for p, g, s, v, a in zip_longest(params, grads, square_avgs, momentum_buffers, grad_avgs):
         g = _gradient(p, g, weight_decay, maximize)
@@ -110,7 +145,7 @@ def rmsprop(
         p -= float(lr[0]) * g
 
 
-@quiet
+@_update
 def adam(
     params: Sequence[A],
     grads: Sequence[A],
@@ -125,6 +160,8 @@ def adam(
     weight_decay: float,
     decoupled: bool,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     rate, t = float(lr[0]), int(step[0])
     for p, g, m, v, top in zip_longest(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs):
@@ -139,7 +176,7 @@ def adam(
         p -= rate / (1 - beta1**t) * m / (np.sqrt(v_hat) + eps)
 
 
-@quiet
+@_update
 def nadam(
     params: Sequence[A],
     grads: Sequence[A],
@@ -154,6 +191,8 @@ def nadam(
     momentum_decay: float,
     decoupled: bool,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     rate, t = float(lr[0]), int(step[0])
     mu = beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 2) * momentum_decay))
@@ -169,7 +208,7 @@ def nadam(
         p -= rate * mu[-1] / (1 - product * mu[-1]) * m / root
 
 
-@quiet
+@_update
 def radam(
     params: Sequence[A],
     grads: Sequence[A],
@@ -183,6 +222,8 @@ def radam(
     weight_decay: float,
     decoupled: bool,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     rate, t = float(lr[0]), int(step[0])
     limit = 2 / (1 - beta2) - 1
@@ -200,7 +241,7 @@ def radam(
         p -= change
 
 
-@quiet
+@_update
 def adamax(
     params: Sequence[A],
     grads: Sequence[A],
@@ -213,6 +254,8 @@ def adamax(
     eps: float,
     weight_decay: float,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     rate = float(lr[0]) / (1 - beta1 ** int(step[0]))
     for p, g, m, h in zip(params, grads, exp_avgs, exp_infs, strict=True):
@@ -222,7 +265,7 @@ def adamax(
         p -= rate * m / h
 
 
-@quiet
+@_update
 def rprop(
     params: Sequence[A],
     grads: Sequence[A],
@@ -235,6 +278,8 @@ def rprop(
     smallest: float,
     largest: float,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     for p, g, prev, size in zip(params, grads, prevs, step_sizes, strict=True):
         g = _gradient(p, g, 0.0, maximize)
@@ -246,7 +291,7 @@ def rprop(
         prev[...] = g
 
 
-@quiet
+@_update
 def lion(
     params: Sequence[A],
     grads: Sequence[A],
@@ -257,6 +302,8 @@ def lion(
     beta2: float,
     weight_decay: float,
     maximize: bool,
+    kept: A | None = None,
+    halves: Sequence[A] = (),
 ) -> None:
     rate = float(lr[0])
     for p, g, m in zip(params, grads, exp_avgs, strict=True):
@@ -264,3 +311,24 @@ def lion(
         p *= 1 - rate * weight_decay
         p -= rate * np.sign(beta1 * m + (1 - beta1) * g)
         m[...] = beta2 * m + (1 - beta2) * g
+
+
+def unscale(grads: Sequence[A], scale: A, found: A, kept: A) -> None:
+    with np.errstate(all="ignore"):
+        for g in grads:
+            wide = convert(g, scale.dtype) * (1 / scale[0])
+            g[...] = convert(wide, g.dtype)
+            if not np.isfinite(wide).all():
+                found[0], kept[0] = 1, 0
+
+
+def update_scale(scale: A, good: A, found: A, growth: float, backoff: float, interval: int) -> None:
+    if found[0] != 0:
+        scale *= backoff
+        good[0] = 0
+        return
+    good += 1
+    if good[0] >= interval:
+        grown = scale[0] * growth
+        scale[0] = grown if grown <= np.finfo(np.float32).max else scale[0]
+        good[0] = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 
 def _sources(n: int, out: int, before: int, mode: str) -> A:
@@ -28,7 +28,7 @@ def edge_pad(x: A, y: A, top: int, left: int, mode: str) -> None:
 def edge_pad_backward(gy: A, gx: A, top: int, left: int, mode: str) -> None:
     rows = _sources(gx.shape[-2], gy.shape[-2], top, mode)
     columns = _sources(gx.shape[-1], gy.shape[-1], left, mode)
-    total = np.zeros(gx.shape, widen(gy).dtype)
+    total = np.zeros(gx.shape, gy.dtype)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             total[..., row, column] += gy[..., i, j]

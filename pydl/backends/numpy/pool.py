@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 from .windows import Pair, pad, windows
 
 # ---- max
@@ -40,8 +40,8 @@ def max_pool2d(
 def max_pool2d_backward(gy: A, indices: A, gx: A) -> None:
     H, W = gx.shape[-2:]
     inside = (indices >= 0) & (indices < H * W)
-    flat = np.zeros(gx.size, widen(gy).dtype)
-    np.add.at(flat, _flat(indices, H * W)[inside], widen(gy)[inside])
+    flat = np.zeros(gx.size, gy.dtype)
+    np.add.at(flat, _flat(indices, H * W)[inside], gy[inside])
     gx[...] = flat.reshape(gx.shape)
 
 
@@ -93,7 +93,7 @@ def avg_pool2d(
     divisor: int,
 ) -> None:
     shape, size = x.shape[-2:], y.shape[-2:]
-    padded = pad(widen(x), size, kernel, stride, padding, (1, 1))
+    padded = pad(x, size, kernel, stride, padding, (1, 1))
     total = np.zeros(y.shape, padded.dtype)
     for _, _, window in windows(padded, size, kernel, stride, (1, 1)):
         total += window
@@ -112,7 +112,7 @@ def avg_pool2d_backward(
 ) -> None:
     (H, W), (PH, PW), size = gx.shape[-2:], padding, gy.shape[-2:]
     count = _divisors((H, W), size, kernel, stride, padding, count_include_pad, divisor)
-    share = widen(gy) / count.astype(widen(gy).dtype)
+    share = gy / count.astype(gy.dtype)
     padded = pad(np.zeros(gx.shape, share.dtype), size, kernel, stride, padding, (1, 1))
     for _, _, window in windows(padded, size, kernel, stride, (1, 1)):
         window += share
@@ -146,14 +146,14 @@ def adaptive_max_pool2d(x: A, y: A, indices: A) -> None:
 def adaptive_avg_pool2d(x: A, y: A) -> None:
     for i, rows in enumerate(_bins(x.shape[-2], y.shape[-2])):
         for j, columns in enumerate(_bins(x.shape[-1], y.shape[-1])):
-            y[..., i, j] = widen(x[..., rows, columns]).mean(axis=(-2, -1))
+            y[..., i, j] = x[..., rows, columns].mean(axis=(-2, -1))
 
 
 @quiet
 def adaptive_avg_pool2d_backward(gy: A, gx: A) -> None:
-    total = np.zeros(gx.shape, widen(gy).dtype)
+    total = np.zeros(gx.shape, gy.dtype)
     for i, rows in enumerate(_bins(gx.shape[-2], gy.shape[-2])):
         for j, columns in enumerate(_bins(gx.shape[-1], gy.shape[-1])):
             count = (rows.stop - rows.start) * (columns.stop - columns.start)
-            total[..., rows, columns] += widen(gy)[..., i : i + 1, j : j + 1] / count
+            total[..., rows, columns] += gy[..., i : i + 1, j : j + 1] / count
     gx[...] = total

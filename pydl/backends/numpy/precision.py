@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,38 @@ import numpy.typing as npt
 A = npt.NDArray[Any]
 
 BFLOAT16 = np.dtype(np.uint16)  # stands for it throughout pydl
+_FLOAT32 = np.dtype(np.float32)
 
 # Decorates every kernel that meets inf or NaN: they are values here, not accidents to warn of.
 quiet = np.errstate(all="ignore")
 
 
-def widen(x: A) -> A:
-    """Half types are for storage: float16 is computed in float32, other types as they are."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
+def in_float32(kernel: Callable[..., None]) -> Callable[..., None]:
+    """The kernel for half types too: rounded once, as it is done with each array."""
+
+    @functools.wraps(kernel)
+    def call(*args: Any, **options: Any) -> None:
+        copies: list[tuple[A, A, A]] = []
+
+        def wide(x: Any) -> Any:
+            if isinstance(x, list | tuple):
+                return [wide(item) for item in x] if any(map(_is_half, x)) else x
+            if not _is_half(x):
+                return x
+            copies.append((x, *(np.array(convert(x, _FLOAT32)) for _ in range(2))))
+            return copies[-1][1]
+
+        kernel(*map(wide, args), **{name: wide(x) for name, x in options.items()})
+        for x, copy, before in copies:
+            if copy.tobytes() != before.tobytes():
+                with np.errstate(all="ignore"):
+                    x[...] = convert(copy, x.dtype)
+
+    return call
+
+
+def _is_half(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype in (np.float16, BFLOAT16)
 
 
 def convert(x: A, dtype: np.dtype[Any]) -> A:
@@ -43,7 +69,7 @@ def _to_bfloat16(x: A) -> A:
     """The upper half of each float32, rounded to nearest even; a NaN stays one."""
     bits = x.view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isnan(x), (bits >> 16) | 0x40, rounded).astype(BFLOAT16)
+    return np.where(np.isnan(x), (bits >> 16 & 0x8000) | 0x7FC0, rounded).astype(BFLOAT16)
 
 
 def _to_integer(x: A, dtype: np.dtype[Any]) -> A:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import philox
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 
 def _draw(state: A, words: int) -> tuple[int, int]:
@@ -44,15 +44,15 @@ def dropout(x: A, state: A, y: A, mask: A, p: float) -> None:
     """y = x / (1 - p) where u >= p, otherwise 0. Bit i % 8 of mask[i / 8]: whether x_i is kept."""
     kept = philox.keep(*_draw(state, x.size), x.size, p)
     mask[...] = np.packbits(kept, bitorder="little")
-    y[...] = np.where(kept.reshape(x.shape), widen(x) * _scale(x, p), 0)
+    y[...] = np.where(kept.reshape(x.shape), x * _scale(x, p), 0)
 
 
 @quiet
 def dropout_backward(gy: A, mask: A, gx: A, p: float) -> None:
     kept = np.unpackbits(mask, count=gy.size, bitorder="little").reshape(gy.shape)
-    gx[...] = np.where(kept, widen(gy) * _scale(gy, p), 0)
+    gx[...] = np.where(kept, gy * _scale(gy, p), 0)
 
 
 def _scale(x: A, p: float) -> A:
     """1 / (1 - p) in the precision of x; infinite where nothing is kept."""
-    return 1 / (1 - np.full((), p, widen(x).dtype))
+    return 1 / (1 - np.full((), p, x.dtype))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .precision import A, quiet, widen
+from .precision import A, quiet
 
 
 @quiet
@@ -40,7 +40,7 @@ def _along_rows(x: A, mode: str, scale: float, out: int) -> A:
 
 @quiet
 def resize(x: A, y: A, mode: str, scale_h: float, scale_w: float) -> None:
-    wide = _along_rows(widen(x), mode, scale_w, y.shape[-1])
+    wide = _along_rows(x, mode, scale_w, y.shape[-1])
     y[...] = _along_rows(wide.swapaxes(-1, -2), mode, scale_h, y.shape[-2]).swapaxes(-1, -2)
 
 
@@ -55,7 +55,7 @@ def _back_along_rows(gy: A, mode: str, scale: float, n: int) -> A:
 
 @quiet
 def resize_backward(gy: A, gx: A, mode: str, scale_h: float, scale_w: float) -> None:
-    narrow = _back_along_rows(widen(gy), mode, scale_w, gx.shape[-1])
+    narrow = _back_along_rows(gy, mode, scale_w, gx.shape[-1])
     gx[...] = _back_along_rows(narrow.swapaxes(-1, -2), mode, scale_h, gx.shape[-2]).swapaxes(
         -1, -2
     )

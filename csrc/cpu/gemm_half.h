@@ -1,0 +1,330 @@
+// Products of half matrices: packing widens what it copies, the sums are float32, and each number
+// of C is rounded once, as it is written.
+//
+// The five loops are those of gemm_packed.h, turned so that the sums of a piece of C stay in the
+// scratch of its thread for all of k: a half C could not hold them. A piece packs its own rows of
+// A, some hundred steps of k at a time; B is packed once, by all threads, where several pieces read
+// it.
+//
+// Packed are words of 32 bits: a float each, or, where the machine multiplies pairs (gemm_dot.h),
+// two bfloat16 that follow each other along k. Everything else is the same for both.
+#pragma once
+#include "cpu/gemm_dot.h"
+#include "cpu/gemm_problem.h"
+#include "cpu/gemm_row.h"
+#include "cpu/halves.h"
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+constexpr int64_t kHalfDepth = 512;  // words
+constexpr int64_t kHalfRows = 64;    // of a piece
+constexpr int64_t kHalfPanels = 21;  // of a piece, as many as its sums have room for
+constexpr double kHalfFlops = 2e6;   // worth a piece
+constexpr int64_t kHalfPieces = 16;  // enough to share
+constexpr int64_t kHalfGroup = 4;    // panels of a piece that packs B
+
+// ---- packing: dst[word][width] of a matrix whose element (lane i, step k) is src[i * si + k * sk]
+
+// One float a word.
+struct FloatWords {
+  static constexpr int64_t kSteps = 1;  // of k in a word
+  static int64_t words(int64_t k) { return k; }
+
+  template <class T>
+  static void pack(const T* src, int64_t si, int64_t sk, int64_t n, int64_t k, int64_t width,
+                   float* dst) {
+    if (sk == 1 && si != 1) {
+      for (int64_t i = 0; i < width; i += kWidth) {
+        const int64_t rows = max64(0, min64(kWidth, n - i));
+        for (int64_t at = 0; at < k; at += kWidth) {
+          const int64_t cols = min64(kWidth, k - at);
+          Vec t[kWidth];
+          for (int64_t r = 0; r < kWidth; ++r) {
+            t[r] = r < rows ? load_tail(src + (i + r) * si + at, cols) : set1(0.0f);
+          }
+          transpose(t);
+          for (int64_t j = 0; j < cols; ++j) store(dst + (at + j) * width + i, t[j]);
+        }
+      }
+      return;
+    }
+    for (int64_t at = 0; at < k; ++at) {
+      for (int64_t i = 0; i < width; i += kWidth) {
+        const int64_t left = min64(kWidth, n - i);
+        Vec v = set1(0.0f);
+        if (left > 0 && si == 1) {
+          v = load_tail(src + at * sk + i, left);
+        } else if (left > 0) {
+          T lane[kWidth] = {};
+          for (int64_t r = 0; r < left; ++r) lane[r] = src[(i + r) * si + at * sk];
+          v = load(lane);
+        }
+        store(dst + at * width + i, v);
+      }
+    }
+  }
+
+  // A row of k steps, which lie side by side.
+  template <class T>
+  static void copy(const T* src, int64_t k, float* dst) {
+    widen_run(src, k, dst);
+  }
+
+  template <class WalkA, class WalkB>
+  static void tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, WalkA a,
+                   const float* b, WalkB walk, const TileOut& out) {
+    run_tile(r, vecs, k, rows, a, b, walk, out);
+  }
+};
+
+// ---- the problem -------------------------------------------------------------------------------
+
+struct HalfPlan {
+  int64_t row_parts, col_parts, col_blocks;  // of a matrix of the batch; pieces of a column block
+  bool shared;                               // B is packed for all pieces of a block
+  int64_t b_words;                           // of workspace
+};
+
+template <class Words>
+HalfPlan make_half_plan(const GemmArgs& g) {
+  const int64_t panels = ceil_div(g.n, kTileCols);
+  HalfPlan plan = {ceil_div(g.m, kHalfRows), ceil_div(panels, kHalfPanels), 1, false, 0};
+  plan.shared = plan.row_parts > 1 && g.n > kTileCols;
+  if (plan.shared) {
+    plan.col_blocks = ceil_div(plan.col_parts, 2);
+    plan.col_parts = ceil_div(plan.col_parts, plan.col_blocks);
+    plan.b_words = ceil_div(ceil_div(g.n, kWidth), plan.col_blocks) * kWidth +
+                   kTileCols;  // of one step, with room for blocks that are not alike
+    plan.b_words *= Words::words(g.k);
+  }
+  const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) *
+                       static_cast<double>(g.k) * static_cast<double>(g.batch);
+  const double want = flops / kHalfFlops;
+  while (plan.row_parts * plan.col_parts * plan.col_blocks * g.batch < kHalfPieces &&
+         static_cast<double>(plan.row_parts * plan.col_parts * plan.col_blocks * g.batch) < want) {
+    if (plan.col_parts * plan.col_blocks * 2 <= panels) {
+      plan.col_parts *= 2;
+    } else if (g.m / plan.row_parts >= 2 * kTileRows) {
+      plan.row_parts *= 2;
+    } else {
+      break;
+    }
+  }
+  return plan;
+}
+
+template <class T>
+struct HalfBlock {
+  GemmArgs g;
+  HalfPlan plan;
+  int64_t ai, ak, bk, bj;
+  int64_t batch, j0, j1;  // columns of the block
+  float* packed;          // B of the block, where it is shared
+
+  const T* a(int64_t i, int64_t k) const {
+    return reinterpret_cast<const T*>(g.a) + batch * g.a_batch + i * ai + k * ak;
+  }
+  const T* b(int64_t k, int64_t j) const {
+    return reinterpret_cast<const T*>(g.b) + batch * g.b_batch + k * bk + j * bj;
+  }
+  T* c(int64_t i, int64_t j) const {
+    return reinterpret_cast<T*>(g.c) + batch * g.c_batch + i * g.ldc + j;
+  }
+};
+
+template <class T, class Words>
+void pack_half_b(const void* ctx, int64_t piece, void*) {
+  const HalfBlock<T>& x = *static_cast<const HalfBlock<T>*>(ctx);
+  const Panels panels(x.j1 - x.j0);
+  const int64_t end = min64(panels.count, (piece + 1) * kHalfGroup);
+  for (int64_t q = piece * kHalfGroup; q < end; ++q) {
+    const int64_t at = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
+    Words::pack(x.b(0, x.j0 + at), x.bj, x.bk, min64(width, x.j1 - x.j0 - at), x.g.k, width,
+                x.packed + at * Words::words(x.g.k));
+  }
+}
+
+// Row i of C from its sums.
+template <class T>
+void finish_half_row(const HalfBlock<T>& x, const float* sums, int64_t i, int64_t j, int64_t n) {
+  const GemmArgs& g = x.g;
+  T* c = x.c(i, j);
+  for (int64_t v = 0; v < n; v += kWidth) {
+    const int64_t lanes = min64(kWidth, n - v);
+    Vec s = load_tail(sums + v, lanes) * set1(g.alpha);
+    if (g.accumulate) s = s + load_tail(c + v, lanes);
+    if (g.bias_axis == BiasAxis::kRow) s = s + set1(g.bias[i]);
+    if (g.bias_axis == BiasAxis::kCol) s = s + load_tail(g.bias + j + v, lanes);
+    if (g.act == Act::kRelu) s = max(set1(0.0f), s);
+    store_tail(c + v, s, lanes);
+  }
+}
+
+// m rows of A over k steps, in the order in which tiles read them: as rows, where their steps lie
+// side by side, otherwise in panels.
+template <class T, class Words>
+RowSource pack_half_a(const T* src, int64_t ai, int64_t ak, int64_t m, int64_t k, float* dst) {
+  const int64_t words = Words::words(k), pitch = words + kWidth;
+  if (ak == 1) {
+    for (int64_t i = 0; i < m; ++i) Words::copy(src + i * ai, k, dst + i * pitch);
+    return {dst, pitch, pitch * kWidth, 1};
+  }
+  for (int64_t i = 0; i < m; i += kWidth) {
+    Words::pack(src + i * ai, ai, ak, min64(kWidth, m - i), k, kWidth,
+                dst + i / kWidth * panel_pitch(words));
+  }
+  return {dst, 1, panel_pitch(words), kWidth};
+}
+
+// Scratch of a piece: its rows of A and a panel of B over some steps, and its sums.
+constexpr int64_t kHalfA = (kHalfRows + kWidth) * (kHalfDepth + kWidth);
+constexpr int64_t kHalfB = kTileCols * kHalfDepth;
+static_assert((kHalfA + kHalfB + kHalfRows * kHalfPanels * kTileCols) * 4 <= kScratchBytes, "");
+
+template <class T, class Words>
+void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
+  HalfBlock<T> x = *static_cast<const HalfBlock<T>*>(ctx);
+  const GemmArgs& g = x.g;
+  const HalfPlan& plan = x.plan;
+  const Panels all(x.j1 - x.j0);
+  const int64_t col_part = piece % plan.col_parts,
+                row_part = piece / plan.col_parts % plan.row_parts;
+  if (!plan.shared) x.batch = piece / (plan.col_parts * plan.row_parts);
+  const int64_t i0 = part_begin(g.m, plan.row_parts, row_part);
+  const int64_t m = part_begin(g.m, plan.row_parts, row_part + 1) - i0;
+  const int64_t q0 = part_begin(all.count, plan.col_parts, col_part);
+  const int64_t q1 = part_begin(all.count, plan.col_parts, col_part + 1);
+  const int64_t at0 = all.begin(q0) * kWidth, pitch = all.begin(q1) * kWidth - at0;
+  float* packed_a = static_cast<float*>(scratch);
+  float* packed_b = packed_a + kHalfA;
+  float* sums = packed_b + kHalfB;
+  const int64_t words = Words::words(g.k), depths = max64(1, ceil_div(words, kHalfDepth));
+  const int64_t tiles = ceil_div(m, kTileRows);
+  if (m <= 0 || q0 == q1) return;
+  for (int64_t d = 0; d < depths; ++d) {
+    const int64_t w0 = part_begin(words, depths, d), wc = part_begin(words, depths, d + 1) - w0;
+    const int64_t k0 = w0 * Words::kSteps, kc = min64(g.k - k0, wc * Words::kSteps);
+    const RowSource rows = pack_half_a<T, Words>(x.a(i0, k0), x.ai, x.ak, m, kc, packed_a);
+    for (int64_t q = q0; q < q1; ++q) {
+      const int64_t at = all.begin(q) * kWidth, vecs = all.width(q), width = vecs * kWidth;
+      const float* b = x.packed + at * words + w0 * width;
+      if (!plan.shared) {
+        Words::pack(x.b(k0, x.j0 + at), x.bj, x.bk, min64(width, x.j1 - x.j0 - at), kc, width,
+                    packed_b);
+        b = packed_b;
+      }
+      for (int64_t u = 0; u < tiles; ++u) {
+        const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
+        const float* from[kTileRows];
+        rows.find(i, r, from);
+        TileOut out;
+        out.c = sums + i * pitch + at - at0;
+        out.ldc = pitch;
+        out.cols = width;
+        out.add = d > 0;
+        Words::tile(r, vecs, wc, from, Step{rows.step}, b, Step{width}, out);
+      }
+    }
+  }
+  const int64_t n = min64(pitch, x.j1 - x.j0 - at0);
+  for (int64_t i = 0; i < m; ++i) finish_half_row(x, sums + i * pitch, i0 + i, x.j0 + at0, n);
+}
+
+// ---- one row times a large matrix that is contiguous along j -----------------------------------
+// As in gemm_row.h: pieces are ranges of k, so that each reads one long run of memory.
+
+inline int64_t half_ranges(const GemmArgs& g) {
+  if (g.m != 1 || g.batch != 1 || g.trans_b || g.n == 1) return 0;
+  const int64_t ranges = min64(64, g.n * g.k / (1 << 16));
+  return ranges > 1 ? min64(ranges, g.k / kStreams) : 0;
+}
+
+inline int64_t half_row_pitch(const GemmArgs& g) { return ceil_div(g.n, kWidth) * kWidth; }
+
+template <class T, int K>
+void add_half_rows(const T* a, int64_t ak, const T* b, int64_t bk, int64_t n, float* sums) {
+  Vec av[K];
+#pragma GCC unroll 8
+  for (int k = 0; k < K; ++k) av[k] = set1(to_float(a[k * ak]));
+  for (int64_t j = 0; j < n; j += kWidth) {
+    const int64_t lanes = min64(kWidth, n - j);
+    Vec acc = load(sums + j);
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) acc = fma(av[k], load_tail(b + k * bk + j, lanes), acc);
+    store(sums + j, acc);
+  }
+}
+
+template <class T>
+void multiply_half_range(const void* ctx, int64_t piece, void*) {
+  const HalfBlock<T>& x = *static_cast<const HalfBlock<T>*>(ctx);
+  const GemmArgs& g = x.g;
+  const int64_t ranges = half_ranges(g), pitch = half_row_pitch(g);
+  float* sums = x.packed + piece * pitch;
+  for (int64_t j = 0; j < pitch; j += kWidth) store(sums + j, set1(0.0f));
+  int64_t k = part_begin(g.k, ranges, piece);
+  const int64_t end = part_begin(g.k, ranges, piece + 1);
+  for (; k + kStreams <= end; k += kStreams) {
+    add_half_rows<T, kStreams>(x.a(0, k), x.ak, x.b(k, 0), x.bk, g.n, sums);
+  }
+  for (; k < end; ++k) add_half_rows<T, 1>(x.a(0, k), x.ak, x.b(k, 0), x.bk, g.n, sums);
+}
+
+template <class T>
+void multiply_half_row(const HalfBlock<T>& x) {
+  const int64_t ranges = half_ranges(x.g), pitch = half_row_pitch(x.g);
+  parallel_for(ranges, multiply_half_range<T>, &x);
+  for (int64_t s = 1; s < ranges; ++s) {
+    for (int64_t j = 0; j < pitch; j += kWidth) {
+      store(x.packed + j, load(x.packed + j) + load(x.packed + s * pitch + j));
+    }
+  }
+  finish_half_row(x, x.packed, 0, 0, x.g.n);
+}
+
+template <class T, class Words>
+void multiply_halves(const GemmArgs& g) {
+  HalfBlock<T> x = {};
+  x.g = g;
+  x.plan = make_half_plan<Words>(g);
+  x.ai = g.trans_a ? 1 : g.lda;
+  x.ak = g.trans_a ? g.lda : 1;
+  x.bk = g.trans_b ? 1 : g.ldb;
+  x.bj = g.trans_b ? g.ldb : 1;
+  x.packed = static_cast<float*>(g.work);
+  x.j1 = g.n;
+  if (half_ranges(g) > 0) return multiply_half_row(x);
+  const int64_t parts = x.plan.row_parts * x.plan.col_parts;
+  if (!x.plan.shared) return parallel_for(parts * g.batch, multiply_half_piece<T, Words>, &x);
+  const int64_t vecs = ceil_div(g.n, kWidth);
+  for (x.batch = 0; x.batch < g.batch; ++x.batch) {
+    for (int64_t q = 0; q < x.plan.col_blocks; ++q) {
+      x.j0 = part_begin(vecs, x.plan.col_blocks, q) * kWidth;
+      x.j1 = min64(g.n, part_begin(vecs, x.plan.col_blocks, q + 1) * kWidth);
+      parallel_for(ceil_div(Panels(x.j1 - x.j0).count, kHalfGroup), pack_half_b<T, Words>, &x);
+      parallel_for(parts, multiply_half_piece<T, Words>, &x);
+    }
+  }
+}
+
+inline void multiply_half(const GemmArgs& g) {
+  if (g.dtype == DType::kF16) return multiply_halves<F16, FloatWords>(g);
+#if defined(PYDL_HAS_DOT)
+  if (has_bf16_dot()) return multiply_halves<BF16, PairWords>(g);
+#endif
+  multiply_halves<BF16, FloatWords>(g);
+}
+
+inline int64_t half_work(const GemmArgs& g) {
+  if (half_ranges(g) > 0) return half_ranges(g) * half_row_pitch(g) * 4;
+#if defined(PYDL_HAS_DOT)
+  if (g.dtype == DType::kBF16 && has_bf16_dot()) return make_half_plan<PairWords>(g).b_words * 4;
+#endif
+  return make_half_plan<FloatWords>(g).b_words * 4;
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl
