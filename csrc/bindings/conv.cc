@@ -63,15 +63,20 @@ Conv2dArgs geometry(const Call& call, const Named& x, const Named& w, const Name
   return a;
 }
 
+bool same_type(const Array& a, const Array& b, const Array& c) {
+  return a.dtype == b.dtype && a.dtype == c.dtype;
+}
+
 void conv2d(const Array& x, const Array& w, Optional bias, const Array& y, Pair stride,
             Pair padding, Pair dilation, int64_t groups, bool relu) {
   Call call("conv2d");
   Conv2dArgs a = geometry(call, {"x", x}, {"w", w}, {"y", y}, stride, padding, dilation, groups);
   if (bias != nullptr) call.shape("bias", *bias, {a.O});
   a.act = relu ? Act::kRelu : Act::kNone;
+  a.bias = call.in_or_null<float>("bias", bias);
+  a.dtype = same_type(x, w, y) ? call.takes(x) : DType::kF32;
   a.x = call.in<float>("x", x);
   a.w = call.in<float>("w", w);
-  a.bias = call.in_or_null<float>("bias", bias);
   a.out = call.out<float>("y", y);
   call.run(cpu_table().conv2d, a, cpu_table().conv2d_work);
 }
@@ -82,9 +87,10 @@ void conv2d_grad_input(const Array& gy, const Array& w, const Array& gx, Pair st
   Conv2dArgs a =
       geometry(call, {"gx", gx}, {"w", w}, {"gy", gy}, stride, padding, dilation, groups);
   if (bias != nullptr) call.shape("bias", *bias, {a.C});
+  a.bias = call.in_or_null<float>("bias", bias);
+  a.dtype = same_type(gy, w, gx) ? call.takes(gy) : DType::kF32;
   a.gy = call.in<float>("gy", gy);
   a.w = call.in<float>("w", w);
-  a.bias = call.in_or_null<float>("bias", bias);
   a.out = call.out<float>("gx", gx);
   call.run(cpu_table().conv2d_grad_input, a, cpu_table().conv2d_grad_input_work);
 }
@@ -94,6 +100,7 @@ void conv2d_grad_weight(const Array& gy, const Array& x, const Array& gw, Pair s
   Call call("conv2d_grad_weight");
   Conv2dArgs a =
       geometry(call, {"x", x}, {"gw", gw}, {"gy", gy}, stride, padding, dilation, groups);
+  a.dtype = same_type(gy, x, gw) ? call.takes(gy) : DType::kF32;
   a.gy = call.in<float>("gy", gy);
   a.x = call.in<float>("x", x);
   a.out = call.out<float>("gw", gw);

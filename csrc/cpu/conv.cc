@@ -9,11 +9,13 @@
 
 #include "cpu/conv_columns.h"
 #include "cpu/conv_depthwise.h"
+#include "cpu/conv_half.h"
 #include "cpu/conv_pass.h"
 #include "cpu/conv_pixels.h"
 #include "cpu/conv_scatter.h"
 #include "cpu/conv_whole.h"
 #include "cpu/conv_winograd.h"
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {
@@ -116,7 +118,7 @@ void multiply_panel(const Pass& p, int64_t b, int64_t pixels, const int64_t* pix
     out.ldc = width;
     out.cols = width;
     out.add = b > 0;
-    run_tile(r, vecs, kc, rows, Table{p.offset}, w + k0 * width, Step{width}, out);
+    run_tile_of(p.words, r, vecs, kc, rows, Table{p.offset}, w + k0 * width, Step{width}, out);
   }
 }
 
@@ -171,13 +173,19 @@ void correlate(const Pass& p) {
                &p);
 }
 
+// NOTE: the bias of a half input gradient is added before it is rounded.
+bool whole_product(const Conv2dArgs& a) {
+  return covers_image(a) && !(is_half(a.dtype) && a.bias != nullptr);
+}
+
 }  // namespace
 
 void conv2d(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_forward(a));
   if (is_pointwise(a, a.O, a.C)) return gemm(pointwise_forward(a));
+  if (is_half(a.dtype)) return half_forward(a);
   if (is_depthwise(a)) return depthwise_forward(a);
-  if (winograd_fits(a, false)) return winograd_forward(a);
+  if (a.words == 0 && winograd_fits(a, false)) return winograd_forward(a);
   Pass p = forward_pass(a);
   plan(a, &p);
   correlate(p);
@@ -186,19 +194,23 @@ void conv2d(const Conv2dArgs& a) {
 int64_t conv2d_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_forward(a));
   if (is_pointwise(a, a.O, a.C)) return gemm_work(pointwise_forward(a));
+  if (is_half(a.dtype)) return half_forward_work(a);
   if (is_depthwise(a)) return 0;
-  if (winograd_fits(a, false)) return winograd_forward_work(a);
+  if (a.words == 0 && winograd_fits(a, false)) return winograd_forward_work(a);
   Pass p = forward_pass(a);
   return plan(a, &p);
 }
 
 void conv2d_grad_input(const Conv2dArgs& a) {
-  if (covers_image(a)) return whole_grad_input(a);
+  if (whole_product(a)) return whole_grad_input(a);
   if (is_pointwise(a, a.C, a.O)) return gemm(pointwise_grad_input(a));
+  if (is_half(a.dtype)) return half_grad_input(a);
   if (is_depthwise(a)) return depthwise_grad_input(a);
-  if (columns_fit(a)) return columns_grad_input(a);
-  if (winograd_fits(a, true)) return winograd_grad_input(a);
-  if (scatter_fits(a)) return scatter_grad_input(a);
+  if (a.words == 0) {
+    if (columns_fit(a)) return columns_grad_input(a);
+    if (winograd_fits(a, true)) return winograd_grad_input(a);
+    if (scatter_fits(a)) return scatter_grad_input(a);
+  }
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {
       Pass p = grad_input_pass(a, y, x);
@@ -209,12 +221,15 @@ void conv2d_grad_input(const Conv2dArgs& a) {
 }
 
 int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
-  if (covers_image(a)) return gemm_work(whole_grad_input_product(a));
+  if (whole_product(a)) return gemm_work(whole_grad_input_product(a));
   if (is_pointwise(a, a.C, a.O)) return gemm_work(pointwise_grad_input(a));
+  if (is_half(a.dtype)) return half_grad_input_work(a);
   if (is_depthwise(a)) return 0;
-  if (columns_fit(a)) return 0;
-  if (winograd_fits(a, true)) return winograd_grad_input_work(a);
-  if (scatter_fits(a)) return scatter_grad_input_work(a);
+  if (a.words == 0) {
+    if (columns_fit(a)) return 0;
+    if (winograd_fits(a, true)) return winograd_grad_input_work(a);
+    if (scatter_fits(a)) return scatter_grad_input_work(a);
+  }
   int64_t bytes = 0;
   for (int64_t y = 0; y < a.stride_h; ++y) {
     for (int64_t x = 0; x < a.stride_w; ++x) {

@@ -7,9 +7,12 @@
 #include "cpu/conv_block.h"
 #include "cpu/conv_depthwise.h"
 #include "cpu/conv_dots.h"
+#include "cpu/conv_half.h"
 #include "cpu/conv_pass.h"
 #include "cpu/conv_whole.h"
 #include "cpu/conv_winograd.h"
+#include "cpu/gemm_dot.h"
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {
@@ -97,7 +100,7 @@ void multiply_panel(const ChannelsPass& p, int64_t kc, int64_t pixels, const int
     out.ldc = width;
     out.cols = width;
     out.add = add;
-    run_tile(r, vecs, pixels, rows, Table{pixel}, gy, Step{width}, out);
+    run_tile_of(p.a.words != 0, r, vecs, pixels, rows, Table{pixel}, gy, Step{width}, out);
   }
 }
 
@@ -151,9 +154,12 @@ void sum_chunks(const void* ctx, int64_t piece, void* scratch) {
 
 void conv2d_grad_weight(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm(whole_grad_weight(a));
+  if (is_half(a.dtype)) return half_grad_weight(a);
   if (is_depthwise(a)) return depthwise_grad_weight(a);
-  if (winograd_fits(a, false)) return winograd_grad_weight(a);
-  if (dots_fit(a)) return dots_grad_weight(a);
+  if (a.words == 0) {
+    if (winograd_fits(a, false)) return winograd_grad_weight(a);
+    if (dots_fit(a)) return dots_grad_weight(a);
+  }
   ChannelsPass p = {};
   if (plan(a, &p) == 0) {
     const int64_t n = a.O * p.g.k();
@@ -168,9 +174,12 @@ void conv2d_grad_weight(const Conv2dArgs& a) {
 
 int64_t conv2d_grad_weight_work(const Conv2dArgs& a) {
   if (covers_image(a)) return gemm_work(whole_grad_weight(a));
+  if (is_half(a.dtype)) return half_grad_weight_work(a);
   if (is_depthwise(a)) return depthwise_grad_weight_work(a);
-  if (winograd_fits(a, false)) return winograd_grad_weight_work(a);
-  if (dots_fit(a)) return dots_grad_weight_work(a);
+  if (a.words == 0) {
+    if (winograd_fits(a, false)) return winograd_grad_weight_work(a);
+    if (dots_fit(a)) return dots_grad_weight_work(a);
+  }
   ChannelsPass p = {};
   return plan(a, &p);
 }

@@ -21,6 +21,7 @@ struct Pass {
   int64_t w_group, w_m, w_c;
   const float* bias;
   bool relu;
+  bool words;  // x and w are words of two bfloat16
   float* out;
   int64_t out_image, out_group, out_plane, out_pitch;
   bool lanes_are_pixels;
@@ -85,6 +86,7 @@ inline Pass forward_pass(const Conv2dArgs& a) {
   p.w_group = p.M * p.w_m;
   p.bias = a.bias;
   p.relu = a.act == Act::kRelu;
+  p.words = a.words != 0;
   return p;
 }
 
@@ -100,6 +102,7 @@ inline Pass grad_input_pass(const Conv2dArgs& a, int64_t phase_y, int64_t phase_
   p.w_c = p.M * p.w_m;
   p.w_group = p.g.CI * p.w_c;
   p.bias = a.bias;
+  p.words = a.words != 0;
   return p;
 }
 

@@ -3,6 +3,7 @@
 // it lies, row after row, so that nothing is gathered. Lanes between rows are computed for nothing.
 #pragma once
 #include "cpu/conv_pass.h"
+#include "cpu/gemm_dot.h"
 
 namespace pydl {
 namespace PYDL_ISA {
@@ -112,7 +113,7 @@ inline void correlate_tile(const Pass& p, int64_t group, int64_t m, int64_t r, i
   for (int64_t i = 0; i < r; ++i) rows[i] = p.w + group * p.w_group + (m + i) * p.w_m;
   out.relu = p.relu;
   if (p.bias) out.row_bias = p.bias + group * p.M + m;
-  run_tile(r, vecs, p.g.k(), rows, Table{p.w_offset}, pixels, Table{p.offset}, out);
+  run_tile_of(p.words, r, vecs, p.g.k(), rows, Table{p.w_offset}, pixels, Table{p.offset}, out);
 }
 
 // Row by row, straight to the output. The last tile begins early rather than being cut.

@@ -11,8 +11,8 @@ namespace PYDL_ISA {
 namespace {
 
 inline bool covers_image(const Conv2dArgs& a) {
-  return a.groups == 1 && a.KH == a.H && a.KW == a.W && a.pad_h == 0 && a.pad_w == 0 &&
-         a.dil_h == 1 && a.dil_w == 1;
+  return a.words == 0 && a.groups == 1 && a.KH == a.H && a.KW == a.W && a.pad_h == 0 &&
+         a.pad_w == 0 && a.dil_h == 1 && a.dil_w == 1;
 }
 
 // The row-major product c (m, n) = op(a) op(b), without bias.
@@ -29,6 +29,7 @@ inline GemmArgs product(int64_t m, int64_t n, int64_t k, bool trans_a, bool tran
   g.trans_a = trans_a;
   g.trans_b = trans_b;
   g.alpha = 1.0f;
+  g.dtype = conv.dtype;
   g.a = a;
   g.b = b;
   g.c = conv.out;
@@ -58,8 +59,8 @@ inline void whole_grad_input(const Conv2dArgs& a) {
 // From k channels to m. A product packs the pixels: few of them fill no vectors, and few rows of
 // weights do not repay it where there are many channels.
 inline bool is_pointwise(const Conv2dArgs& a, int64_t m, int64_t k) {
-  return a.groups == 1 && a.KH == 1 && a.KW == 1 && a.stride_h == 1 && a.stride_w == 1 &&
-         a.pad_h == 0 && a.pad_w == 0 && a.H * a.W >= 64 && (m >= 64 || k <= 64);
+  return a.words == 0 && a.groups == 1 && a.KH == 1 && a.KW == 1 && a.stride_h == 1 &&
+         a.stride_w == 1 && a.pad_h == 0 && a.pad_w == 0 && a.H * a.W >= 64 && (m >= 64 || k <= 64);
 }
 
 // The product of an image's channels: (m, k) weights by (k, H*W) pixels.

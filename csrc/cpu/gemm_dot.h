@@ -13,12 +13,11 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-#define PYDL_DOT __attribute__((target("avx512bf16")))
+#define PYDL_DOT __attribute__((noinline, target("avx512bf16")))
 
-template <int R, int V>
-PYDL_DOT
-    __attribute__((noinline)) void dot_words(int64_t k, const float* const* rows, int64_t step_a,
-                                             const float* b, int64_t step_b, const TileOut& to) {
+template <int R, int V, class WalkA, class WalkB>
+PYDL_DOT void dot_words(int64_t k, const float* const* rows, WalkA walk_a, const float* b,
+                        WalkB walk_b, const TileOut& to) {
   const TileOut out = to;  // a copy, which no store into C can change
   const float* a[R];
   Reg acc[R][V];
@@ -28,13 +27,14 @@ PYDL_DOT
 #pragma GCC unroll 3
     for (int v = 0; v < V; ++v) acc[r][v] = reg_set1(0.0f);
   }
-  for (int64_t i = 0; i < k; ++i, b += step_b) {
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t at = walk_a[i], bt = walk_b[i];
     __m512bh bv[V];
 #pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) bv[v] = (__m512bh)_mm512_loadu_ps(b + v * kWidth);
+    for (int v = 0; v < V; ++v) bv[v] = (__m512bh)_mm512_loadu_ps(b + bt + v * kWidth);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
-      const __m512bh x = (__m512bh)_mm512_set1_ps(a[r][i * step_a]);
+      const __m512bh x = (__m512bh)_mm512_set1_ps(a[r][at]);
 #pragma GCC unroll 3
       for (int v = 0; v < V; ++v) acc[r][v].v = _mm512_dpbf16_ps(acc[r][v].v, x, bv[v]);
     }
@@ -42,21 +42,21 @@ PYDL_DOT
   write_tile<R, V>(out, acc);
 }
 
-template <int R>
-void dot_vecs(int64_t vecs, int64_t k, const float* const* rows, int64_t step_a, const float* b,
-              int64_t step_b, const TileOut& out) {
-  if (vecs == 1) return dot_words<R, 1>(k, rows, step_a, b, step_b, out);
-  if (vecs == kTileVecs) return dot_words<R, kTileVecs>(k, rows, step_a, b, step_b, out);
-  dot_words<R, 2>(k, rows, step_a, b, step_b, out);
+template <int R, class WalkA, class WalkB>
+void dot_vecs(int64_t vecs, int64_t k, const float* const* rows, WalkA walk_a, const float* b,
+              WalkB walk_b, const TileOut& out) {
+  if (vecs == 1) return dot_words<R, 1>(k, rows, walk_a, b, walk_b, out);
+  if (vecs == kTileVecs) return dot_words<R, kTileVecs>(k, rows, walk_a, b, walk_b, out);
+  dot_words<R, 2>(k, rows, walk_a, b, walk_b, out);
 }
 
-template <int R = kTileRows>
-void run_dot_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, int64_t step_a,
-                  const float* b, int64_t step_b, const TileOut& out) {
+template <int R = kTileRows, class WalkA, class WalkB>
+void run_dot_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, WalkA walk_a,
+                  const float* b, WalkB walk_b, const TileOut& out) {
   if constexpr (R > 1) {
-    if (r < R) return run_dot_tile<R - 1>(r, vecs, k, rows, step_a, b, step_b, out);
+    if (r < R) return run_dot_tile<R - 1>(r, vecs, k, rows, walk_a, b, walk_b, out);
   }
-  dot_vecs<R>(vecs, k, rows, step_a, b, step_b, out);
+  dot_vecs<R>(vecs, k, rows, walk_a, b, walk_b, out);
 }
 
 // Two bfloat16 a word: steps 2 w and 2 w + 1 of k, the first in the low half; what is beyond is 0.
@@ -128,9 +128,10 @@ struct PairWords {
     }
   }
 
-  static void tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, Step a,
-                   const float* b, Step walk, const TileOut& out) {
-    run_dot_tile(r, vecs, k, rows, a.step, b, walk.step, out);
+  template <class WalkA, class WalkB>
+  static void tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, WalkA a,
+                   const float* b, WalkB walk, const TileOut& out) {
+    run_dot_tile(r, vecs, k, rows, a, b, walk, out);
   }
 };
 
@@ -138,3 +139,23 @@ struct PairWords {
 }  // namespace PYDL_ISA
 }  // namespace pydl
 #endif
+
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+// run_tile of floats, or of words of two bfloat16.
+template <class WalkA, class WalkB>
+inline void run_tile_of(bool words, int64_t r, int64_t vecs, int64_t k, const float* const* rows,
+                        WalkA walk_a, const float* b, WalkB walk_b, const TileOut& out) {
+#if defined(PYDL_HAS_DOT)
+  if (words) return run_dot_tile(r, vecs, k, rows, walk_a, b, walk_b, out);
+#else
+  static_cast<void>(words);
+#endif
+  run_tile(r, vecs, k, rows, walk_a, b, walk_b, out);
+}
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl

@@ -25,6 +25,11 @@ constexpr double kHalfFlops = 2e6;   // worth a piece
 constexpr int64_t kHalfPieces = 16;  // enough to share
 constexpr int64_t kHalfGroup = 4;    // panels of a piece that packs B
 
+// Scratch of a piece: its rows of A and a panel of B over some steps, and its sums.
+constexpr int64_t kHalfA = (kHalfRows + kWidth) * (kHalfDepth + kWidth);
+constexpr int64_t kHalfB = kTileCols * kHalfDepth;
+static_assert((kHalfA + kHalfB + kHalfRows * kHalfPanels * kTileCols) * 4 <= kScratchBytes, "");
+
 // ---- packing: dst[word][width] of a matrix whose element (lane i, step k) is src[i * si + k * sk]
 
 // One float a word.
@@ -82,15 +87,26 @@ struct FloatWords {
 // ---- the problem -------------------------------------------------------------------------------
 
 struct HalfPlan {
+  int64_t panels;                            // that the sums of a piece have room for
   int64_t row_parts, col_parts, col_blocks;  // of a matrix of the batch; pieces of a column block
   bool shared;                               // B is packed for all pieces of a block
   int64_t b_words;                           // of workspace
 };
 
+// Rows of a piece: more where k is short, so that what is packed of B serves all of them.
+inline int64_t half_rows(int64_t m, int64_t words) {
+  if (words > kHalfDepth) return kHalfRows;
+  return max64(kHalfRows, min64(m, kHalfA / (words + kWidth) - kWidth));
+}
+
 template <class Words>
 HalfPlan make_half_plan(const GemmArgs& g) {
-  const int64_t panels = ceil_div(g.n, kTileCols);
-  HalfPlan plan = {ceil_div(g.m, kHalfRows), ceil_div(panels, kHalfPanels), 1, false, 0};
+  const int64_t panels = ceil_div(g.n, kTileCols), rows = half_rows(g.m, Words::words(g.k));
+  HalfPlan plan = {};
+  plan.panels = max64(1, kHalfRows * kHalfPanels / rows);
+  plan.row_parts = ceil_div(g.m, rows);
+  plan.col_parts = ceil_div(panels, plan.panels);
+  plan.col_blocks = 1;
   plan.shared = plan.row_parts > 1 && g.n > kTileCols;
   if (plan.shared) {
     plan.col_blocks = ceil_div(plan.col_parts, 2);
@@ -177,11 +193,6 @@ RowSource pack_half_a(const T* src, int64_t ai, int64_t ak, int64_t m, int64_t k
   }
   return {dst, 1, panel_pitch(words), kWidth};
 }
-
-// Scratch of a piece: its rows of A and a panel of B over some steps, and its sums.
-constexpr int64_t kHalfA = (kHalfRows + kWidth) * (kHalfDepth + kWidth);
-constexpr int64_t kHalfB = kTileCols * kHalfDepth;
-static_assert((kHalfA + kHalfB + kHalfRows * kHalfPanels * kTileCols) * 4 <= kScratchBytes, "");
 
 template <class T, class Words>
 void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {

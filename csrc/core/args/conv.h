@@ -11,6 +11,8 @@ struct Conv2dArgs {
   int64_t N, C, H, W, O, KH, KW, OH, OW;
   int64_t stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, groups;
   Act act;
+  DType dtype;        // of x, w, gy and out: f32 f16 bf16
+  int32_t words;      // within a kernel: x, w and gy are words of two bf16 (cpu/conv_half.cc)
   const float* x;     // forward, grad_weight: input
   const float* w;     // forward, grad_input: input
   const float* bias;  // forward (O), grad_input (C): may be null

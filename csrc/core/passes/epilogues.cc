@@ -112,7 +112,7 @@ class Epilogues {
       g->act = Act::kRelu;
       g->c = floats(y);
     } else if (Conv2dArgs* c = r_.arguments_of<Conv2dArgs>(*maker)) {
-      if (maker->op != "conv2d" || relu->dtype != DType::kF32 || c->act != Act::kNone) return;
+      if (maker->op != "conv2d" || relu->dtype != c->dtype || c->act != Act::kNone) return;
       c->act = Act::kRelu;
       c->out = floats(y);
     } else {
