@@ -89,11 +89,15 @@ class Call {
   T* in_out(const char* name, const Array& x) {
     return static_cast<T*>(operand<T>(name, x, kRead | kWritten));
   }
-  // From here on the kernel wants the elements of this half type as they are: its operands of
-  // floats are of one type, which is returned.
-  DType takes(const Array& x) {
-    if (is_half(x.dtype)) taken_ = x.dtype;
-    return x.dtype;
+  // From here on the kernel wants the elements of these arrays as they are, where all of them are
+  // of one half type. Returns that, or float32, in which the others are.
+  DType takes(std::initializer_list<const Array*> arrays) {
+    const DType type = (*arrays.begin())->dtype;
+    if (!is_half(type)) return DType::kF32;
+    for (const Array* x : arrays) {
+      if (x != nullptr && x->dtype != type) return DType::kF32;
+    }
+    return taken_ = type;
   }
   template <class T>
   const T* in_or_null(const char* name, const Array* x) {

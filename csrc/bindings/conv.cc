@@ -63,10 +63,6 @@ Conv2dArgs geometry(const Call& call, const Named& x, const Named& w, const Name
   return a;
 }
 
-bool same_type(const Array& a, const Array& b, const Array& c) {
-  return a.dtype == b.dtype && a.dtype == c.dtype;
-}
-
 void conv2d(const Array& x, const Array& w, Optional bias, const Array& y, Pair stride,
             Pair padding, Pair dilation, int64_t groups, bool relu) {
   Call call("conv2d");
@@ -74,7 +70,7 @@ void conv2d(const Array& x, const Array& w, Optional bias, const Array& y, Pair 
   if (bias != nullptr) call.shape("bias", *bias, {a.O});
   a.act = relu ? Act::kRelu : Act::kNone;
   a.bias = call.in_or_null<float>("bias", bias);
-  a.dtype = same_type(x, w, y) ? call.takes(x) : DType::kF32;
+  a.dtype = call.takes({&x, &w, &y});
   a.x = call.in<float>("x", x);
   a.w = call.in<float>("w", w);
   a.out = call.out<float>("y", y);
@@ -88,7 +84,7 @@ void conv2d_grad_input(const Array& gy, const Array& w, const Array& gx, Pair st
       geometry(call, {"gx", gx}, {"w", w}, {"gy", gy}, stride, padding, dilation, groups);
   if (bias != nullptr) call.shape("bias", *bias, {a.C});
   a.bias = call.in_or_null<float>("bias", bias);
-  a.dtype = same_type(gy, w, gx) ? call.takes(gy) : DType::kF32;
+  a.dtype = call.takes({&gy, &w, &gx});
   a.gy = call.in<float>("gy", gy);
   a.w = call.in<float>("w", w);
   a.out = call.out<float>("gx", gx);
@@ -100,7 +96,7 @@ void conv2d_grad_weight(const Array& gy, const Array& x, const Array& gw, Pair s
   Call call("conv2d_grad_weight");
   Conv2dArgs a =
       geometry(call, {"x", x}, {"gw", gw}, {"gy", gy}, stride, padding, dilation, groups);
-  a.dtype = same_type(gy, x, gw) ? call.takes(gy) : DType::kF32;
+  a.dtype = call.takes({&gy, &x, &gw});
   a.gy = call.in<float>("gy", gy);
   a.x = call.in<float>("x", x);
   a.out = call.out<float>("gw", gw);

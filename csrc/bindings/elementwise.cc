@@ -20,7 +20,7 @@ void unary(const char* name, UnaryOp op, const Array& x, const Array& y, double 
   a.p[0] = static_cast<float>(p0);
   a.p[1] = static_cast<float>(p1);
   a.n = x.size;
-  a.dtype = call.takes(x);
+  a.dtype = call.takes({&x, &y});
   a.x = call.in<float>("x", x);
   a.y = call.out<float>("y", y);
   call.same_shape("y", y, "x", x);
@@ -36,7 +36,7 @@ void unary_backward(const char* name, UnaryOp op, const Array& gy, const Array& 
   a.p[0] = static_cast<float>(p0);
   a.p[1] = static_cast<float>(p1);
   a.n = gy.size;
-  a.dtype = call.takes(gy);
+  a.dtype = call.takes({&gy, &s, &gx});
   a.gy = call.in<float>("gy", gy);
   a.s = call.in<float>("s", s);
   a.gx = call.out<float>("gx", gx);

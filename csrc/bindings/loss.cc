@@ -2,6 +2,7 @@
 #include "core/args/loss.h"
 
 #include "bindings/checks.h"
+#include "core/parallel.h"
 
 namespace pydl {
 
@@ -30,13 +31,14 @@ void cross_entropy(const Array& x, const Array& target, Optional weight, const A
                    const Array& count, const Array& lse, int64_t ignore_index, double smoothing) {
   Call call("cross_entropy");
   CrossEntropyArgs a = {};
-  a.x = call.in<float>("x", x);
   a.target = call.in<int64_t>("target", target);
   a.weight = call.in_or_null<float>("weight", weight);
   a.loss = call.out<float>("loss", loss);
   a.count = call.out<float>("count", count);
   a.lse = call.out<float>("lse", lse);
   const Sizes s = sizes_of(call, x, target);
+  if (s.C * s.S <= kStagedFloats) a.dtype = call.takes({&x});
+  a.x = call.in<float>("x", x);
   if (weight != nullptr) call.shape("weight", *weight, {s.C});
   call.same_shape("loss", loss, "target", target);
   call.same_shape("count", count, "target", target);
@@ -57,12 +59,13 @@ void cross_entropy_backward(const Array& gy, const Array& x, const Array& target
   Call call("cross_entropy_backward");
   CrossEntropyBackwardArgs a = {};
   a.gy = call.in<float>("gy", gy);
-  a.x = call.in<float>("x", x);
   a.target = call.in<int64_t>("target", target);
   a.weight = call.in_or_null<float>("weight", weight);
   a.lse = call.in<float>("lse", lse);
-  a.gx = call.out<float>("gx", gx);
   const Sizes s = sizes_of(call, x, target);
+  if (2 * s.C * s.S <= kStagedFloats) a.dtype = call.takes({&x, &gx});
+  a.x = call.in<float>("x", x);
+  a.gx = call.out<float>("gx", gx);
   if (weight != nullptr) call.shape("weight", *weight, {s.C});
   if (!gy.shape.empty()) call.same_shape("gy", gy, "target", target);
   call.same_shape("lse", lse, "target", target);

@@ -52,7 +52,7 @@ void run_product(Call* call, GemmArgs* g, const Array& a, const Array& b, Option
                  const Array& out) {
   g->bias_axis = bias == nullptr ? BiasAxis::kNone : BiasAxis::kCol;
   g->bias = call->in_or_null<float>("bias", bias);
-  g->dtype = a.dtype == b.dtype && a.dtype == out.dtype ? call->takes(a) : DType::kF32;
+  g->dtype = call->takes({&a, &b, &out});
   g->a = call->in<float>("a", a);
   g->b = call->in<float>("b", b);
   g->c = g->accumulate != 0 ? call->in_out<float>("out", out) : call->out<float>("out", out);

@@ -3,6 +3,7 @@
 
 #include "bindings/checks.h"
 #include "core/args/softmax.h"
+#include "core/parallel.h"
 
 namespace pydl {
 
@@ -50,16 +51,17 @@ void batch_norm(const Array& x, Optional weight, Optional bias, Optional running
   a.training = training ? 1 : 0;
   a.momentum = static_cast<float>(momentum);
   a.eps = static_cast<float>(eps);
-  a.x = call.in<float>("x", x);
   a.weight = call.in_or_null<float>("weight", weight);
   a.bias = call.in_or_null<float>("bias", bias);
-  a.y = call.out<float>("y", y);
   a.mean = call.out<float>("mean", mean);
   a.rstd = call.out<float>("rstd", rstd);
   if (running_mean != nullptr) {
     a.running_mean = call.in_out<float>("running_mean", *running_mean);
     a.running_var = call.in_out<float>("running_var", *running_var);
   }
+  a.dtype = call.takes({&x, &y});
+  a.x = call.in<float>("x", x);
+  a.y = call.out<float>("y", y);
   call.run(cpu_table().batch_norm, a);
 }
 
@@ -80,14 +82,15 @@ void batch_norm_backward(const Array& gy, const Array& x, Optional weight, const
   a.C = s.C;
   a.S = s.S;
   a.training = training ? 1 : 0;
-  a.gy = call.in<float>("gy", gy);
-  a.x = call.in<float>("x", x);
   a.weight = call.in_or_null<float>("weight", weight);
   a.mean = call.in<float>("mean", mean);
   a.rstd = call.in<float>("rstd", rstd);
-  a.gx = gx == nullptr ? nullptr : call.out<float>("gx", *gx);
   a.gweight = call.out<float>("gweight", gweight);
   a.gbias = call.out<float>("gbias", gbias);
+  a.dtype = call.takes({&gy, &x, gx});
+  a.gy = call.in<float>("gy", gy);
+  a.x = call.in<float>("x", x);
+  a.gx = gx == nullptr ? nullptr : call.out<float>("gx", *gx);
   call.run(cpu_table().batch_norm_backward, a);
 }
 
@@ -126,12 +129,13 @@ void layer_norm(const Array& x, Optional weight, Optional bias, const Array& y, 
   check_affine(call, "weight", weight, a);
   check_affine(call, "bias", bias, a);
   a.eps = static_cast<float>(eps);
-  a.x = call.in<float>("x", x);
   a.weight = call.in_or_null<float>("weight", weight);
   a.bias = call.in_or_null<float>("bias", bias);
-  a.y = call.out<float>("y", y);
   a.mean = call.out<float>("mean", mean);
   a.rstd = call.out<float>("rstd", rstd);
+  a.dtype = call.takes({&x, &y});
+  a.x = call.in<float>("x", x);
+  a.y = call.out<float>("y", y);
   call.run(cpu_table().layer_norm, a);
 }
 
@@ -149,16 +153,17 @@ void layer_norm_backward(const Array& gy, const Array& x, Optional weight, const
   if ((gweight == nullptr) != (gbias == nullptr)) {
     call.wrong_value("gweight and gbias go together");
   }
-  a.gy = call.in<float>("gy", gy);
-  a.x = call.in<float>("x", x);
   a.weight = call.in_or_null<float>("weight", weight);
   a.mean = call.in<float>("mean", mean);
   a.rstd = call.in<float>("rstd", rstd);
-  if (gx != nullptr) a.gx = call.out<float>("gx", *gx);
   if (gweight != nullptr) {
     a.gweight = call.out<float>("gweight", *gweight.x);
     a.gbias = call.out<float>("gbias", *gbias.x);
   }
+  a.dtype = call.takes({&gy, &x, gx});
+  a.gy = call.in<float>("gy", gy);
+  a.x = call.in<float>("x", x);
+  if (gx != nullptr) a.gx = call.out<float>("gx", *gx);
   call.run(cpu_table().layer_norm_backward, a, cpu_table().layer_norm_backward_work);
 }
 
@@ -168,7 +173,8 @@ void softmax(const Array& x, const Array& y, int64_t outer, int64_t n, int64_t i
   Call call("softmax");
   call.elements("x", x, outer, n, inner, "(outer, n, inner)");
   call.same_shape("y", y, "x", x);
-  SoftmaxArgs a = {outer, n, inner, log ? 1 : 0, nullptr, nullptr};
+  SoftmaxArgs a = {outer, n, inner, log ? 1 : 0, DType::kF32, nullptr, nullptr};
+  if (2 * n * inner <= kStagedFloats) a.dtype = call.takes({&x, &y});
   a.x = call.in<float>("x", x);
   a.y = call.out<float>("y", y);
   call.run(cpu_table().softmax, a);
@@ -180,7 +186,8 @@ void softmax_backward(const Array& gy, const Array& y, const Array& gx, int64_t 
   call.elements("y", y, outer, n, inner, "(outer, n, inner)");
   call.same_shape("gy", gy, "y", y);
   call.same_shape("gx", gx, "y", y);
-  SoftmaxBackwardArgs a = {outer, n, inner, log ? 1 : 0, nullptr, nullptr, nullptr};
+  SoftmaxBackwardArgs a = {outer, n, inner, log ? 1 : 0, DType::kF32, nullptr, nullptr, nullptr};
+  if (3 * n * inner <= kStagedFloats) a.dtype = call.takes({&gy, &y, &gx});
   a.gy = call.in<float>("gy", gy);
   a.y = call.in<float>("y", y);
   a.gx = call.out<float>("gx", gx);

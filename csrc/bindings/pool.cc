@@ -2,6 +2,7 @@
 #include "core/args/pool.h"
 
 #include "bindings/planes.h"
+#include "core/parallel.h"
 
 namespace pydl {
 
@@ -69,6 +70,14 @@ PoolArgs cells(const Call& call, const char* x_name, const Array& x, const char*
   return a;
 }
 
+// What is read and what is written.
+void set_arrays(Call* call, PoolArgs* a, const char* from_name, const Array& from,
+                const char* to_name, const Array& to) {
+  if (a->H * a->W + a->OH * a->OW <= kStagedFloats) a->dtype = call->takes({&from, &to});
+  a->x = call->in<float>(from_name, from);
+  a->y = call->out<float>(to_name, to);
+}
+
 // ---- max ---------------------------------------------------------------------------------------
 
 void check_indices(const Call& call, const PoolArgs& a, const Array& indices, const char* y_name,
@@ -81,8 +90,7 @@ void max_pool2d(const Array& x, const Array& y, Optional indices, Pair kernel, P
                 Pair padding, Pair dilation) {
   Call call("max_pool2d");
   PoolArgs a = geometry(call, "x", x, "y", y, kernel, stride, padding, dilation);
-  a.x = call.in<float>("x", x);
-  a.y = call.out<float>("y", y);
+  set_arrays(&call, &a, "x", x, "y", y);
   if (indices != nullptr) {
     check_indices(call, a, *indices, "y", y);
     a.indices = call.out<int32_t>("indices", *indices);
@@ -94,9 +102,8 @@ void max_pool2d_backward(const Array& gy, const Array& indices, const Array& gx)
   Call call("max_pool2d_backward");
   PoolArgs a = cells(call, "gx", gx, "gy", gy);
   check_indices(call, a, indices, "gy", gy);
-  a.x = call.in<float>("gy", gy);
+  set_arrays(&call, &a, "gy", gy, "gx", gx);
   a.indices = const_cast<int32_t*>(call.in<int32_t>("indices", indices));
-  a.y = call.out<float>("gx", gx);
   call.run(cpu_table().max_pool_backward, a);
 }
 
@@ -123,8 +130,7 @@ void avg_pool2d(const Array& x, const Array& y, Pair kernel, Pair stride, Pair p
   PoolArgs a = geometry(call, "x", x, "y", y, kernel, stride, padding, {1, 1});
   a.count_include_pad = count_include_pad ? 1 : 0;
   a.divisor = divisor;
-  a.x = call.in<float>("x", x);
-  a.y = call.out<float>("y", y);
+  set_arrays(&call, &a, "x", x, "y", y);
   call.run(cpu_table().avg_pool, a);
 }
 
@@ -134,8 +140,7 @@ void avg_pool2d_backward(const Array& gy, const Array& gx, Pair kernel, Pair str
   PoolArgs a = geometry(call, "gx", gx, "gy", gy, kernel, stride, padding, {1, 1});
   a.count_include_pad = count_include_pad ? 1 : 0;
   a.divisor = divisor;
-  a.x = call.in<float>("gy", gy);
-  a.y = call.out<float>("gx", gx);
+  set_arrays(&call, &a, "gy", gy, "gx", gx);
   call.run(cpu_table().avg_pool_backward, a);
 }
 
@@ -145,8 +150,7 @@ void adaptive_max_pool2d(const Array& x, const Array& y, const Array& indices) {
   Call call("adaptive_max_pool2d");
   PoolArgs a = cells(call, "x", x, "y", y);
   check_indices(call, a, indices, "y", y);
-  a.x = call.in<float>("x", x);
-  a.y = call.out<float>("y", y);
+  set_arrays(&call, &a, "x", x, "y", y);
   a.indices = call.out<int32_t>("indices", indices);
   call.run(cpu_table().adaptive_max_pool, a);
 }
@@ -154,16 +158,14 @@ void adaptive_max_pool2d(const Array& x, const Array& y, const Array& indices) {
 void adaptive_avg_pool2d(const Array& x, const Array& y) {
   Call call("adaptive_avg_pool2d");
   PoolArgs a = cells(call, "x", x, "y", y);
-  a.x = call.in<float>("x", x);
-  a.y = call.out<float>("y", y);
+  set_arrays(&call, &a, "x", x, "y", y);
   call.run(cpu_table().adaptive_avg_pool, a);
 }
 
 void adaptive_avg_pool2d_backward(const Array& gy, const Array& gx) {
   Call call("adaptive_avg_pool2d_backward");
   PoolArgs a = cells(call, "gx", gx, "gy", gy);
-  a.x = call.in<float>("gy", gy);
-  a.y = call.out<float>("gx", gx);
+  set_arrays(&call, &a, "gy", gy, "gx", gx);
   call.run(cpu_table().adaptive_avg_pool_backward, a);
 }
 

@@ -80,6 +80,7 @@ void dropout(const Array& x, const Array& state, const Array& y, const Array& ma
   call.shape("state", state, {2});
   check_p(call, p);
   DropoutArgs a;
+  a.dtype = call.takes({&x, &y});
   a.n = x.size;
   a.p = static_cast<float>(p);
   a.x = call.in<float>("x", x);
@@ -96,6 +97,7 @@ void dropout_backward(const Array& gy, const Array& mask, const Array& gx, doubl
   call.same_shape("gx", gx, "gy", gy);
   check_p(call, p);
   DropoutBackwardArgs a;
+  a.dtype = call.takes({&gy, &gx});
   a.n = gy.size;
   a.p = static_cast<float>(p);
   a.gy = call.in<float>("gy", gy);

@@ -36,7 +36,8 @@ struct FreeScratch {
 };
 
 void* scratch_of_this_thread() {
-  thread_local std::unique_ptr<void, FreeScratch> scratch(::aligned_alloc(64, kScratchBytes));
+  thread_local std::unique_ptr<void, FreeScratch> scratch(
+      ::aligned_alloc(64, kScratchBytes + kStagedFloats * sizeof(float)));
   if (scratch == nullptr) throw std::bad_alloc();
   return scratch.get();
 }

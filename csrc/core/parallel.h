@@ -9,6 +9,13 @@ namespace pydl {
 // and the like. Contents are undefined at the start of a piece.
 constexpr int64_t kScratchBytes = 1 << 20;
 
+// Behind it lie more, for a piece that calls a kernel, which uses the scratch itself: float32
+// copies of what is of a half type.
+constexpr int64_t kStagedFloats = 1 << 17;
+inline float* staging_of(void* scratch) {
+  return reinterpret_cast<float*>(static_cast<char*>(scratch) + kScratchBytes);
+}
+
 // Runs fn(ctx, i, scratch) for every i in [0, pieces), in any order, on the pool's threads and the
 // caller. Pieces must not depend on each other. `pieces` must be a function of the problem alone.
 // Nested calls, and calls while another thread uses the pool, run serially with the same result.

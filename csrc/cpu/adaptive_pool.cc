@@ -93,12 +93,17 @@ void adaptive_back_planes(const void* ctx, int64_t piece, void*) {
 }  // namespace
 
 void adaptive_max_pool(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, adaptive_max_pool, false);
   run_rows(a, {0, 0}, a.H / max64(1, a.OH) * a.W, adaptive_max_rows);
 }
 void adaptive_avg_pool(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, adaptive_avg_pool, false);
   run_rows(a, {0, 0}, a.H / max64(1, a.OH) * a.W, adaptive_rows);
 }
-void adaptive_avg_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, adaptive_back_planes); }
+void adaptive_avg_pool_backward(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, adaptive_avg_pool_backward, true);
+  run_planes(a, {0, 0}, adaptive_back_planes);
+}
 
 }  // namespace PYDL_ISA
 }  // namespace pydl

@@ -14,7 +14,8 @@ namespace {
 
 constexpr int64_t kTile = 256;  // channels in a piece of the last sum
 
-Moments row_moments(const float* x, int64_t n) {
+template <class T>
+Moments row_moments(const T* x, int64_t n) {
   Moments all;
   for (int64_t i = 0; i < n; i += kChunk) all.merge_rows(x + i, 1, 0, min64(kChunk, n - i));
   return all;
@@ -22,7 +23,8 @@ Moments row_moments(const float* x, int64_t n) {
 
 // ---- forward -----------------------------------------------------------------------------------
 
-void forward_lanes(const LayerNormArgs& a, const float* x, float* y, int64_t k0, float m, float r) {
+template <class T>
+void forward_lanes(const LayerNormArgs& a, const T* x, T* y, int64_t k0, float m, float r) {
   const Vec mean = set1(m), rstd = set1(r);
   cover(a.C, [&](int64_t i, int64_t w) {
     Vec z = (load_tail(x + i, w) - mean) * rstd;
@@ -32,7 +34,8 @@ void forward_lanes(const LayerNormArgs& a, const float* x, float* y, int64_t k0,
   });
 }
 
-void forward_runs(const LayerNormArgs& a, const float* x, float* y, int64_t k0, float m, float r) {
+template <class T>
+void forward_runs(const LayerNormArgs& a, const T* x, T* y, int64_t k0, float m, float r) {
   const Vec mean = set1(m);
   for (int64_t c = 0; c < a.C; ++c, x += a.S, y += a.S) {
     const Vec scale = set1(a.weight == nullptr ? r : r * a.weight[k0 + c]);
@@ -45,16 +48,18 @@ void forward_runs(const LayerNormArgs& a, const float* x, float* y, int64_t k0, 
 
 int64_t rows_per_piece(int64_t n) { return max64(1, kPieceElements / max64(1, n)); }
 
+template <class T>
 void forward_piece(const void* ctx, int64_t piece, void*) {
   const LayerNormArgs& a = *static_cast<const LayerNormArgs*>(ctx);
   const int64_t n = a.C * a.S, per = rows_per_piece(n);
   for (int64_t row = piece * per; row < min64((piece + 1) * per, a.N * a.G); ++row) {
-    const Moments m = row_moments(a.x + row * n, n);
+    const Moments m = row_moments(as<T>(a.x) + row * n, n);
     const double var = m.m2 / static_cast<double>(max64(1, n));
     a.mean[row] = static_cast<float>(m.mean);
     a.rstd[row] = static_cast<float>(1.0 / ::sqrt(var + static_cast<double>(a.eps)));
-    const auto normalise = a.S == 1 ? forward_lanes : forward_runs;
-    normalise(a, a.x + row * n, a.y + row * n, row % a.G * a.C, a.mean[row], a.rstd[row]);
+    const auto normalise = a.S == 1 ? forward_lanes<T> : forward_runs<T>;
+    normalise(a, as<T>(a.x) + row * n, as<T>(a.y) + row * n, row % a.G * a.C, a.mean[row],
+              a.rstd[row]);
   }
 }
 
@@ -79,9 +84,12 @@ Cut cut_of(const LayerNormBackwardArgs& a) {
 }
 
 // One row in the backward pass; gw, gb: where the sums of its channels are, or null.
+template <class T>
 struct Row {
-  const float *gy, *x, *w;
-  float *gx, *gw, *gb;
+  const T *gy, *x;
+  const float* w;
+  T* gx;
+  float *gw, *gb;
   float mean, rstd;
 };
 
@@ -89,13 +97,15 @@ struct Factors {  // gx = rstd (g - mean_g) + kx (x - mean)
   float mean_g, kx;
 };
 
-Factors factors(const Row& r, int64_t n, double sum_g, double sum_gx) {
+template <class T>
+Factors factors(const Row<T>& r, int64_t n, double sum_g, double sum_gx) {
   const double rstd = r.rstd, size = static_cast<double>(n);
   return {static_cast<float>(sum_g / size),
           static_cast<float>(-rstd * rstd * rstd * sum_gx / size)};
 }
 
-void backward_lanes(const Row& r, int64_t C) {
+template <class T>
+void backward_lanes(const Row<T>& r, int64_t C) {
   const Vec mean = set1(r.mean), rstd = set1(r.rstd);
   double sum_g = 0.0, sum_gx = 0.0;
   for (int64_t from = 0; from < C && r.gx != nullptr; from += kChunk) {
@@ -123,7 +133,8 @@ void backward_lanes(const Row& r, int64_t C) {
   });
 }
 
-void backward_runs(const Row& r, int64_t C, int64_t S) {
+template <class T>
+void backward_runs(const Row<T>& r, int64_t C, int64_t S) {
   const Vec mean = set1(r.mean);
   double sum_g = 0.0, sum_gx = 0.0;
   for (int64_t c = 0; c < C; ++c) {
@@ -158,6 +169,7 @@ void backward_runs(const Row& r, int64_t C, int64_t S) {
   }
 }
 
+template <class T>
 void backward_piece(const void* ctx, int64_t piece, void*) {
   const LayerNormBackwardArgs& a = *static_cast<const LayerNormBackwardArgs*>(ctx);
   const Cut cut = cut_of(a);
@@ -168,10 +180,13 @@ void backward_piece(const void* ctx, int64_t piece, void*) {
   for (int64_t s = block * cut.samples; s < min64((block + 1) * cut.samples, a.N); ++s) {
     for (int64_t g = g0; g < g1; ++g) {
       const int64_t row = s * a.G + g, k = g * a.C;
-      Row r = {a.gy + row * n, a.x + row * n, nullptr,     nullptr,
-               nullptr,        nullptr,       a.mean[row], a.rstd[row]};
+      Row<T> r = {};
+      r.gy = as<T>(a.gy) + row * n;
+      r.x = as<T>(a.x) + row * n;
+      r.mean = a.mean[row];
+      r.rstd = a.rstd[row];
       if (a.weight != nullptr) r.w = a.weight + k;
-      if (a.gx != nullptr) r.gx = a.gx + row * n;
+      if (a.gx != nullptr) r.gx = as<T>(a.gx) + row * n;
       if (gw != nullptr) {
         r.gw = gw + k;
         r.gb = gw + K + k;
@@ -210,7 +225,10 @@ void sum_piece(const void* ctx, int64_t piece, void*) {
 }  // namespace
 
 void layer_norm(const LayerNormArgs& a) {
-  parallel_for(ceil_div(a.N * a.G, rows_per_piece(a.C * a.S)), &forward_piece, &a);
+  const PieceFn piece = a.dtype == DType::kF16    ? &forward_piece<F16>
+                        : a.dtype == DType::kBF16 ? &forward_piece<BF16>
+                                                  : &forward_piece<float>;
+  parallel_for(ceil_div(a.N * a.G, rows_per_piece(a.C * a.S)), piece, &a);
 }
 
 int64_t layer_norm_backward_work(const LayerNormBackwardArgs& a) {
@@ -220,7 +238,10 @@ int64_t layer_norm_backward_work(const LayerNormBackwardArgs& a) {
 
 void layer_norm_backward(const LayerNormBackwardArgs& a) {
   const Cut cut = cut_of(a);
-  parallel_for(cut.blocks * cut.runs, &backward_piece, &a);
+  const PieceFn piece = a.dtype == DType::kF16    ? &backward_piece<F16>
+                        : a.dtype == DType::kBF16 ? &backward_piece<BF16>
+                                                  : &backward_piece<float>;
+  parallel_for(cut.blocks * cut.runs, piece, &a);
   if (a.gweight != nullptr) parallel_for(ceil_div(a.G * a.C, kTile), &sum_piece, &a);
 }
 

@@ -2,6 +2,7 @@
 // likelihood in one kernel, unreduced, and its gradient. Formulas: core/kernels.h.
 #include "core/args/loss.h"
 
+#include "cpu/sliced.h"
 #include "cpu/softmax_rows.h"
 
 namespace pydl {
@@ -163,10 +164,37 @@ void backward_piece(const void* ctx, int64_t piece, void* scratch) {
 }  // namespace
 
 void cross_entropy(const CrossEntropyArgs& a) {
+  if (is_half(a.dtype)) {
+    using Args = CrossEntropyArgs;
+    const auto advance = [](Args* part, int64_t n) {
+      part->target += n * part->S;
+      part->loss += n * part->S;
+      part->count += n * part->S;
+      part->lse += n * part->S;
+    };
+    return run_sliced<Args>(
+        {a, cross_entropy, &Args::N, advance, {{&Args::x, nullptr, a.C * a.S}}, 1, 0});
+  }
   parallel_for(row_cut(a.N, a.C, a.S).pieces, &forward_piece, &a);
 }
 
 void cross_entropy_backward(const CrossEntropyBackwardArgs& a) {
+  if (is_half(a.dtype)) {
+    using Args = CrossEntropyBackwardArgs;
+    const auto advance = [](Args* part, int64_t n) {
+      part->gy += n * part->S * part->gy_step;
+      part->target += n * part->S;
+      part->lse += n * part->S;
+    };
+    const int64_t row = a.C * a.S;
+    return run_sliced<Args>({a,
+                             cross_entropy_backward,
+                             &Args::N,
+                             advance,
+                             {{&Args::x, nullptr, row}, {nullptr, &Args::gx, row}},
+                             2,
+                             0});
+  }
   parallel_for(row_cut(a.N, a.C, a.S).pieces, &backward_piece, &a);
 }
 

@@ -4,8 +4,8 @@
 #pragma once
 #include <math.h>
 
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
-#include "cpu/vec.h"
 
 namespace pydl {
 namespace PYDL_ISA {
@@ -43,7 +43,8 @@ inline void cover(int64_t S, F f) {
 }
 
 // Of rows of S, as `cover` writes them: all on boundaries of vectors, or none.
-inline Output output_of_rows(const float* p, int64_t rows, int64_t S) {
+template <class T>
+inline Output output_of_rows(const T* p, int64_t rows, int64_t S) {
   return Output(p, S % kWidth == 0 ? rows * S : 0);
 }
 
@@ -56,13 +57,14 @@ struct Moments {
     n = total;
   }
   // Adds `rows` rows of S elements, `stride` apart.
-  void merge_rows(const float* x, int64_t rows, int64_t stride, int64_t S) {
+  template <class T>
+  void merge_rows(const T* x, int64_t rows, int64_t stride, int64_t S) {
     static const float kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     const Vec one = set1(1.0f), tail = load_n(kOnes, S % kWidth);  // so that empty lanes count 0
     const float count = static_cast<float>(rows * S);
     Acc sum;
     for (int64_t r = 0; r < rows; ++r) {
-      const float* row = x + r * stride;
+      const T* row = x + r * stride;
       each(S,
            [&](int64_t k, int64_t i, int64_t w) { sum.v[k] = sum.v[k] + load_tail(row + i, w); });
     }
@@ -70,7 +72,7 @@ struct Moments {
     const Vec centre = set1(pivot);
     Acc d1, d2;  // d1 corrects the rounding of pivot
     for (int64_t r = 0; r < rows; ++r) {
-      const float* row = x + r * stride;
+      const T* row = x + r * stride;
       each(S, [&](int64_t k, int64_t i, int64_t w) {
         const Vec d = (load_tail(row + i, w) - centre) * (w == kWidth ? one : tail);
         d1.v[k] = d1.v[k] + d;

@@ -339,19 +339,29 @@ void average_back_planes(const void* ctx, int64_t piece, void*) {
 }  // namespace
 
 void max_pool(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, max_pool, false);
   const bool fits = covered(a) * static_cast<int64_t>(sizeof(float)) <= kScratchBytes;
   PieceFn rows = a.indices == nullptr && fits ? max_rows_alone : max_rows;
   if (is_2x2(a)) rows = a.indices == nullptr ? max_rows_2x2<false> : max_rows_2x2<true>;
   run_rows(a, inner_columns(a), a.stride_h * a.W, rows);
 }
-void max_pool_backward(const PoolArgs& a) { run_planes(a, {0, 0}, max_back_planes); }
+void max_pool_backward(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, max_pool_backward, true);
+  run_planes(a, {0, 0}, max_back_planes);
+}
 void max_unpool(const UnpoolArgs& a) {
   const UnpoolJob job = {&a, max64(1, kPieceElements / max64(1, max64(a.in, a.out)))};
   parallel_for(ceil_div(a.planes, job.per), unpool_planes, &job);
 }
 
-void avg_pool(const PoolArgs& a) { run_rows(a, inner_columns(a), a.stride_h * a.W, average_rows); }
-void avg_pool_backward(const PoolArgs& a) { run_planes(a, inner_columns(a), average_back_planes); }
+void avg_pool(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, avg_pool, false);
+  run_rows(a, inner_columns(a), a.stride_h * a.W, average_rows);
+}
+void avg_pool_backward(const PoolArgs& a) {
+  if (is_half(a.dtype)) return run_half_planes(a, avg_pool_backward, true);
+  run_planes(a, inner_columns(a), average_back_planes);
+}
 
 }  // namespace PYDL_ISA
 }  // namespace pydl

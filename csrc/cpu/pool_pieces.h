@@ -2,6 +2,7 @@
 #pragma once
 #include "core/args/pool.h"
 #include "cpu/kernels_isa.h"
+#include "cpu/sliced.h"
 
 namespace pydl {
 namespace PYDL_ISA {
@@ -31,6 +32,22 @@ inline void run_planes(const PoolArgs& a, Span inner, PieceFn fn) {
   const int64_t size = max64(1, max64(a.H * a.W, a.OH * a.OW));
   const Job job = {&a, inner, max64(1, kPieceElements / size), a.planes};
   parallel_for(ceil_div(job.total, job.per), fn, &job);
+}
+
+// Half types, plane by plane; `back`: x is smaller than y.
+inline void run_half_planes(const PoolArgs& a, void (*kernel)(const PoolArgs&), bool back) {
+  const int64_t in = a.H * a.W, out = a.OH * a.OW;
+  const auto advance = [](PoolArgs* part, int64_t plane) {
+    if (part->indices != nullptr) part->indices += plane * part->OH * part->OW;
+  };
+  run_sliced<PoolArgs>(
+      {a,
+       kernel,
+       &PoolArgs::planes,
+       advance,
+       {{&PoolArgs::x, nullptr, back ? out : in}, {nullptr, &PoolArgs::y, back ? in : out}},
+       2,
+       0});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/philox.h"
 #include "core/sort_keys.h"
+#include "cpu/halves.h"
 #include "cpu/kernels_isa.h"
 
 namespace pydl {
@@ -205,12 +206,13 @@ void key_piece(const void* ctx, int64_t piece, void*) {
   });
 }
 
+template <class T>
 void dropout_piece(const void* ctx, int64_t piece, void*) {
   const DropoutArgs& a = *static_cast<const DropoutArgs*>(ctx);
   const uint32_t threshold = unit_threshold(a.p);
   const Vec scale = set1(1.0f / (1.0f - a.p)), zero = set1(0.0f);
-  const float* x = a.x;  // y may be x
-  float* y = a.y;
+  const T* x = as<T>(a.x);  // y may be x
+  T* y = as<T>(a.y);
   uint8_t* __restrict mask = a.mask;
   const Output put(y, a.n);
   tiles(stream_of(a.state), piece, a.n, 1, [&](const uint32_t* words, int64_t at, int64_t n) {
@@ -226,11 +228,12 @@ void dropout_piece(const void* ctx, int64_t piece, void*) {
   put.done();
 }
 
+template <class T>
 void dropout_back_piece(const void* ctx, int64_t piece, void*) {
   const DropoutBackwardArgs& a = *static_cast<const DropoutBackwardArgs*>(ctx);
   const Vec scale = set1(1.0f / (1.0f - a.p)), zero = set1(0.0f);
-  const float* gy = a.gy;
-  float* gx = a.gx;
+  const T* gy = as<T>(a.gy);
+  T* gx = as<T>(a.gx);
   const uint8_t* __restrict mask = a.mask;
   const int64_t end = min64((piece + 1) * kPiece, a.n);
   const Output put(gx, a.n);
@@ -267,12 +270,18 @@ void random(const RandomArgs& a) {
 }
 
 void dropout(const DropoutArgs& a) {
-  parallel_for(ceil_div(a.n, kPiece), dropout_piece, &a);
+  const PieceFn piece = a.dtype == DType::kF16    ? dropout_piece<F16>
+                        : a.dtype == DType::kBF16 ? dropout_piece<BF16>
+                                                  : dropout_piece<float>;
+  parallel_for(ceil_div(a.n, kPiece), piece, &a);
   advance(a.state, a.n);
 }
 
 void dropout_backward(const DropoutBackwardArgs& a) {
-  parallel_for(ceil_div(a.n, kPiece), dropout_back_piece, &a);
+  const PieceFn piece = a.dtype == DType::kF16    ? dropout_back_piece<F16>
+                        : a.dtype == DType::kBF16 ? dropout_back_piece<BF16>
+                                                  : dropout_back_piece<float>;
+  parallel_for(ceil_div(a.n, kPiece), piece, &a);
 }
 
 }  // namespace PYDL_ISA

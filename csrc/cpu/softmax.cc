@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cpu/sliced.h"
 #include "cpu/softmax_rows.h"
 
 namespace pydl {
@@ -147,11 +148,34 @@ void backward_piece(const void* ctx, int64_t piece, void* scratch) {
 
 void softmax(const SoftmaxArgs& a) {
   if (a.n == 0) return;
+  if (is_half(a.dtype)) {
+    const int64_t row = a.n * a.inner;
+    return run_sliced<SoftmaxArgs>(
+        {a,
+         softmax,
+         &SoftmaxArgs::outer,
+         [](SoftmaxArgs*, int64_t) {},
+         {{&SoftmaxArgs::x, nullptr, row}, {nullptr, &SoftmaxArgs::y, row}},
+         2,
+         0});
+  }
   parallel_for(row_cut(a.outer, a.n, a.inner).pieces, &softmax_piece, &a);
 }
 
 void softmax_backward(const SoftmaxBackwardArgs& a) {
   if (a.n == 0) return;
+  if (is_half(a.dtype)) {
+    using Args = SoftmaxBackwardArgs;
+    const int64_t row = a.n * a.inner;
+    return run_sliced<Args>(
+        {a,
+         softmax_backward,
+         &Args::outer,
+         [](Args*, int64_t) {},
+         {{&Args::gy, nullptr, row}, {&Args::y, nullptr, row}, {nullptr, &Args::gx, row}},
+         3,
+         0});
+  }
   const int64_t pieces = row_cut(a.outer, a.n, a.inner).pieces;
   parallel_for(pieces, a.log ? &backward_piece<true> : &backward_piece<false>, &a);
 }

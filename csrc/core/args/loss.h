@@ -2,6 +2,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "core/dtype.h"
+
 namespace pydl {
 
 // x (N, C, S) logits, target (N, S) class ids. loss (N, S) is unreduced:
@@ -9,6 +11,7 @@ namespace pydl {
 // 0 where target == ignore_index; NaN where target is out of range otherwise.
 // count (N, S): w_t, 0 where ignored. lse (N, S): logsumexp, saved for backward.
 struct CrossEntropyArgs {
+  DType dtype;  // of x; f32 where a row is beyond kStagedFloats
   int64_t N, C, S;
   int64_t ignore_index;
   float smoothing;
@@ -22,6 +25,7 @@ struct CrossEntropyArgs {
 
 // gx[n, c, s] = gy[n, s] * d loss[n, s] / d x[n, c, s]. With gy_step 0 there is one gy for all.
 struct CrossEntropyBackwardArgs {
+  DType dtype;  // of x and gx
   int64_t N, C, S;
   int64_t ignore_index;
   float smoothing;

@@ -2,12 +2,15 @@
 #pragma once
 #include <stdint.h>
 
+#include "core/dtype.h"
+
 namespace pydl {
 
 // x (N, C, S). Training: statistics of the batch; saves mean, rstd (C); updates running_* (unless
 // null): r = (1 - momentum) * r + momentum * value, the variance unbiased. Not training: mean and
 // rstd are computed from running_* into `mean`, `rstd`.
 struct BatchNormArgs {
+  DType dtype;  // of x and y
   int64_t N, C, S;
   int32_t training;
   float momentum, eps;
@@ -23,6 +26,7 @@ struct BatchNormArgs {
 
 // gx may be null; gweight, gbias (C) are always written. training as above.
 struct BatchNormBackwardArgs {
+  DType dtype;  // of gy, x and gx
   int64_t N, C, S;
   int32_t training;
   const float* gy;
@@ -38,6 +42,7 @@ struct BatchNormBackwardArgs {
 // x (N, G, C, S): each of the N * G rows of C * S elements is normalised by itself; weight and bias
 // (G * C) belong to the channels. Saves mean, rstd (N, G).
 struct LayerNormArgs {
+  DType dtype;  // of x and y
   int64_t N, G, C, S;
   float eps;
   const float* x;
@@ -50,6 +55,7 @@ struct LayerNormArgs {
 
 // gx may be null; so may gweight and gbias, together.
 struct LayerNormBackwardArgs {
+  DType dtype;  // of gy, x and gx
   int64_t N, G, C, S;
   const float* gy;
   const float* x;

@@ -2,10 +2,13 @@
 #pragma once
 #include <stdint.h>
 
+#include "core/dtype.h"
+
 namespace pydl {
 
 // `planes` images of (H, W) to (OH, OW). Windows may hang over the edge (ceil_mode, padding).
 struct PoolArgs {
+  DType dtype;  // of x and y; f32 where planes are beyond kStagedFloats
   int64_t planes, H, W, OH, OW, KH, KW;
   int64_t stride_h, stride_w, pad_h, pad_w, dil_h, dil_w;  // dilation: max only
   int32_t count_include_pad;                               // average only

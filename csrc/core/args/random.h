@@ -25,6 +25,7 @@ struct RandomArgs {
 
 // mask[i] = u_i >= p, y = mask * x / (1 - p). Bit i % 8 of byte i / 8 is mask[i].
 struct DropoutArgs {
+  DType dtype;  // of x and y
   int64_t n;
   float p;
   int64_t* state;
@@ -35,6 +36,7 @@ struct DropoutArgs {
 
 // gx = mask * gy / (1 - p).
 struct DropoutBackwardArgs {
+  DType dtype;  // of gy and gx
   int64_t n;
   float p;
   const float* gy;
