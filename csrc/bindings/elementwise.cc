@@ -121,7 +121,8 @@ void binary(const char* name, BinaryOp op, bool is_bool, int domain, const Array
   if (a.shape == out.shape && b.shape == out.shape) {
     args.ndim = 1;
     args.shape[0] = out.size;
-    args.a_stride[0] = args.b_stride[0] = 1;
+    args.a_stride[0] = a.dtype == args.dtype ? 1 : 0;  // a number that stands still
+    args.b_stride[0] = b.dtype == args.dtype ? 1 : 0;
   } else {
     Strided<2> dims;
     if (!broadcast<2>({&a, &b}, out, &dims)) wrong_broadcast(call, {&a, &b}, out);

@@ -17,26 +17,30 @@ constexpr int64_t kPiece = 32768;  // elements: 15-30 us from memory
 
 // ---- one argument ------------------------------------------------------------------------------
 
-template <class F>
+template <class F, class T>
 void unary_range(const UnaryArgs& a, int64_t i, int64_t end) {
   const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
-  const Output put(a.y, a.n);
-  for (; i + kWidth <= end; i += kWidth) put(a.y + i, F::forward(load(a.x + i), p0, p1));
-  if (i < end) put(a.y + i, F::forward(load_n(a.x + i, end - i), p0, p1), end - i);
+  const T* x = as<T>(a.x);
+  T* y = as<T>(a.y);
+  const Output put(y, a.n);
+  for (; i + kWidth <= end; i += kWidth) put(y + i, F::forward(load(x + i), p0, p1));
+  if (i < end) put(y + i, F::forward(load_n(x + i, end - i), p0, p1), end - i);
   put.done();
 }
 
-template <class F>
+template <class F, class T>
 void unary_backward_range(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
   const Vec p0 = set1(a.p[0]), p1 = set1(a.p[1]);
-  const Output put(a.gx, a.n);
+  const T *gy = as<T>(a.gy), *s = as<T>(a.s);
+  T* gx = as<T>(a.gx);
+  const Output put(gx, a.n);
   for (; i + kWidth <= end; i += kWidth) {
-    put(a.gx + i, load(a.gy + i) * F::derivative(load(a.s + i), p0, p1));
+    put(gx + i, load(gy + i) * F::derivative(load(s + i), p0, p1));
   }
   const int64_t n = end - i;
   if (n > 0) {
-    const Vec d = F::derivative(load_n(a.s + i, n), p0, p1);
-    put(a.gx + i, load_n(a.gy + i, n) * d, n);
+    const Vec d = F::derivative(load_n(s + i, n), p0, p1);
+    put(gx + i, load_n(gy + i, n) * d, n);
   }
   put.done();
 }
@@ -45,17 +49,18 @@ using UnaryRange = void (*)(const UnaryArgs&, int64_t, int64_t);
 using UnaryBackwardRange = void (*)(const UnaryBackwardArgs&, int64_t, int64_t);
 
 constexpr UnaryRange kUnary[] = {
-#define PYDL_ENTRY(name, Struct, saved) &unary_range<Struct>,
+#define PYDL_ENTRY(name, Struct, saved) &unary_range<Struct, float>,
     PYDL_UNARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
 };
 constexpr UnaryBackwardRange kUnaryBackward[] = {
-#define PYDL_ENTRY(name, Struct, saved) &unary_backward_range<Struct>,
+#define PYDL_ENTRY(name, Struct, saved) &unary_backward_range<Struct, float>,
     PYDL_UNARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
 };
 
-// Half types: blocks of float32 take the place of the operands.
+// Half types: blocks of float32 take the place of the operands. Where memory is the work, there are
+// functions of half types instead.
 void unary_halves(const UnaryArgs& a, int64_t i, int64_t end) {
   alignas(64) float x[kHalfBlock];
   const Output put(as<F16>(a.y), a.n);
@@ -85,6 +90,49 @@ void unary_backward_halves(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
   }
   put.done();
 }
+
+template <class F>
+constexpr bool kMemoryBound = false;
+#define PYDL_MEMORY_BOUND(Struct) \
+  template <>                     \
+  constexpr bool kMemoryBound<Struct> = true;
+PYDL_MEMORY_BOUND(Neg)
+PYDL_MEMORY_BOUND(Abs)
+PYDL_MEMORY_BOUND(Square)
+PYDL_MEMORY_BOUND(Clip)
+PYDL_MEMORY_BOUND(Relu)
+PYDL_MEMORY_BOUND(LeakyRelu)
+PYDL_MEMORY_BOUND(Add)
+PYDL_MEMORY_BOUND(Sub)
+PYDL_MEMORY_BOUND(Mul)
+PYDL_MEMORY_BOUND(Div)
+PYDL_MEMORY_BOUND(Maximum)
+PYDL_MEMORY_BOUND(Minimum)
+#undef PYDL_MEMORY_BOUND
+
+template <class F, class T>
+constexpr UnaryRange half_range() {
+  if constexpr (kMemoryBound<F>) return &unary_range<F, T>;
+  return &unary_halves;
+}
+template <class F, class T>
+constexpr UnaryBackwardRange half_backward_range() {
+  if constexpr (kMemoryBound<F>) return &unary_backward_range<F, T>;
+  return &unary_backward_halves;
+}
+
+#define PYDL_F16(name, Struct, saved) half_range<Struct, F16>(),
+#define PYDL_BF16(name, Struct, saved) half_range<Struct, BF16>(),
+constexpr UnaryRange kUnaryOfHalves[][sizeof(kUnary) / sizeof(kUnary[0])] = {
+    {PYDL_UNARY_OPS(PYDL_F16)}, {PYDL_UNARY_OPS(PYDL_BF16)}};
+#undef PYDL_F16
+#undef PYDL_BF16
+#define PYDL_F16(name, Struct, saved) half_backward_range<Struct, F16>(),
+#define PYDL_BF16(name, Struct, saved) half_backward_range<Struct, BF16>(),
+constexpr UnaryBackwardRange kUnaryBackwardOfHalves[][sizeof(kUnary) / sizeof(kUnary[0])] = {
+    {PYDL_UNARY_OPS(PYDL_F16)}, {PYDL_UNARY_OPS(PYDL_BF16)}};
+#undef PYDL_F16
+#undef PYDL_BF16
 
 // ---- broadcasting ------------------------------------------------------------------------------
 
@@ -125,33 +173,44 @@ struct Block {
   void* out;
   int64_t rows, cols, a_row, b_row, a_col, b_col;
   int64_t size;  // elements of the whole output
+  DType a_type = DType::kF32, b_type = DType::kF32;
 };
 using BlockFn = void (*)(const Block&);
 
-inline void put(const Output& to, float* p, Vec v, int64_t n) { to(p, v, n); }
+template <class T>
+inline void put(const Output& to, T* p, Vec v, int64_t n) {
+  to(p, v, n);
+}
 inline void put(const Output&, uint8_t* p, Mask m, int64_t n) { store_mask(p, m, n); }
 
 // How an operand moves along a row.
 enum Walk { kFixed, kDense, kStrided };
 
-template <Walk kWalk>
-inline Vec fetch(const float* p, int64_t i, int64_t stride, Vec fixed, int64_t n) {
+template <Walk kWalk, class T>
+inline Vec fetch(const T* p, int64_t i, int64_t stride, Vec fixed, int64_t n) {
   if (kWalk == kFixed) return fixed;
   if (kWalk == kDense) return load_tail(p + i, n);
-  float lane[kWidth] = {};
+  T lane[kWidth] = {};
   for (int64_t j = 0; j < n; ++j) lane[j] = p[(i + j) * stride];
   return load(lane);
 }
 
-template <class Op, class R, Walk kA, Walk kB>
-void f32_block(const Block& s) {
-  const float* a = static_cast<const float*>(s.a);
-  const float* b = static_cast<const float*>(s.b);
+inline float number_at(DType t, const void* p, int64_t i) {
+  if (t == DType::kF16) return to_float(as<F16>(p)[i]);
+  if (t == DType::kBF16) return to_float(as<BF16>(p)[i]);
+  return as<float>(p)[i];
+}
+
+// Of floats T; an operand that stands still has a type of its own.
+template <class Op, class R, class T, Walk kA, Walk kB>
+void float_block(const Block& s) {
+  const T *a = as<T>(s.a), *b = as<T>(s.b);
   R* out = static_cast<R*>(s.out);
   const bool aligned = s.rows == 1 || s.cols % kWidth == 0;
-  const Output to(static_cast<const float*>(s.out), aligned ? s.size : 0);
+  const Output to(as<T>(s.out), aligned ? s.size : 0);
   for (int64_t r = 0; r < s.rows; ++r, a += s.a_row, b += s.b_row, out += s.cols) {
-    const Vec a0 = set1(a[0]), b0 = set1(b[0]);
+    const Vec a0 = set1(kA == kFixed ? number_at(s.a_type, s.a, r * s.a_row) : 0.0f);
+    const Vec b0 = set1(kB == kFixed ? number_at(s.b_type, s.b, r * s.b_row) : 0.0f);
     int64_t i = 0;
     for (; i + kWidth <= s.cols; i += kWidth) {
       const Vec x = fetch<kA>(a, i, s.a_col, a0, kWidth);
@@ -205,10 +264,16 @@ struct ResultOf<true, T> {
 template <class Op, int kDomain, bool kIsBool, Walk kA, Walk kB>
 constexpr BlockFn f32_entry() {
   if constexpr ((kDomain & kOfFloats) != 0) {
-    return &f32_block<Op, typename ResultOf<kIsBool, float>::Type, kA, kB>;
+    return &float_block<Op, typename ResultOf<kIsBool, float>::Type, float, kA, kB>;
   } else {
     return nullptr;
   }
+}
+// Null where blocks of float32 do.
+template <class Op, class T, Walk kA, Walk kB>
+constexpr BlockFn half_entry() {
+  if constexpr (kMemoryBound<Op>) return &float_block<Op, T, T, kA, kB>;
+  return nullptr;
 }
 template <class Op, int kDomain, bool kIsBool, class T>
 constexpr BlockFn whole_entry() {
@@ -231,6 +296,16 @@ template <Walk kA, Walk kB>
 BlockFn f32_fn(int32_t op) {
   static constexpr BlockFn kTable[] = {
 #define PYDL_ENTRY(name, Struct, is_bool, domain) f32_entry<Struct, domain, is_bool, kA, kB>(),
+      PYDL_BINARY_OPS(PYDL_ENTRY)
+#undef PYDL_ENTRY
+  };
+  return kTable[op];
+}
+
+template <class T, Walk kA, Walk kB>
+BlockFn half_fn(int32_t op) {
+  static constexpr BlockFn kTable[] = {
+#define PYDL_ENTRY(name, Struct, is_bool, domain) half_entry<Struct, T, kA, kB>(),
       PYDL_BINARY_OPS(PYDL_ENTRY)
 #undef PYDL_ENTRY
   };
@@ -275,7 +350,8 @@ void fetch_halves(DType t, const void* x, int64_t at, int64_t stride, int64_t n,
 // A block of half types; `fn` is that of float32, with operands that run or stand still.
 void half_block(const Block& s, const BinaryArgs& args, bool is_bool, BlockFn fn) {
   alignas(64) float a[kHalfBlock], b[kHalfBlock];
-  const Output put(static_cast<const F16*>(s.out), s.rows == 1 && !is_bool ? s.size : 0);
+  const bool aligned = s.rows == 1 || s.cols % kWidth == 0;
+  const Output put(as<F16>(s.out), aligned && !is_bool ? s.size : 0);
   for (int64_t r = 0; r < s.rows; ++r) {
     for (int64_t i = 0, n; i < s.cols; i += n) {
       n = min64(kHalfBlock, s.cols - i);
@@ -287,11 +363,27 @@ void half_block(const Block& s, const BinaryArgs& args, bool is_bool, BlockFn fn
       alignas(64) float fixed[kHalfBlock];
       if (s.a_col == 0 && s.b_col == 0) to = fixed;
       void* out = is_bool ? static_cast<void*>(static_cast<uint8_t*>(s.out) + at) : to;
-      fn({a, b, out, 1, n, 0, 0, s.a_col != 0, s.b_col != 0, is_bool ? s.size : 0});
+      fn({a, b, out, 1, n, 0, 0, s.a_col != 0, s.b_col != 0, is_bool ? s.size : 0, DType::kF32,
+          DType::kF32});
       if (!is_bool) narrow(args.dtype, put, to, at, n, s.out);
     }
   }
   put.done();
+}
+
+template <class T>
+BlockFn direct_half_fn(const BinaryArgs& a) {
+  const int64_t p = a.a_stride[a.ndim - 1], q = a.b_stride[a.ndim - 1];
+  if (p == 1 && q == 1) return half_fn<T, kDense, kDense>(a.op);
+  if (p == 0 && q == 1) return half_fn<T, kFixed, kDense>(a.op);
+  if (p == 1 && q == 0) return half_fn<T, kDense, kFixed>(a.op);
+  return nullptr;
+}
+
+// The function of blocks of half types, or null.
+BlockFn half_binary_fn(const BinaryArgs& a) {
+  if (a.dtype == DType::kF16) return direct_half_fn<F16>(a);
+  return a.dtype == DType::kBF16 ? direct_half_fn<BF16>(a) : nullptr;
 }
 
 BlockFn binary_fn(const BinaryArgs& a) {
@@ -369,7 +461,8 @@ void unary(const UnaryArgs& a) {
       ceil_div(a.n, kPiece),
       [](const void* ctx, int64_t i, void*) {
         const UnaryArgs& a = *static_cast<const UnaryArgs*>(ctx);
-        const auto range = is_half(a.dtype) ? &unary_halves : kUnary[a.op];
+        const auto range =
+            is_half(a.dtype) ? kUnaryOfHalves[a.dtype == DType::kBF16][a.op] : kUnary[a.op];
         range(a, i * kPiece, min64(a.n, (i + 1) * kPiece));
       },
       &a);
@@ -380,7 +473,8 @@ void unary_backward(const UnaryBackwardArgs& a) {
       ceil_div(a.n, kPiece),
       [](const void* ctx, int64_t i, void*) {
         const UnaryBackwardArgs& a = *static_cast<const UnaryBackwardArgs*>(ctx);
-        const auto range = is_half(a.dtype) ? &unary_backward_halves : kUnaryBackward[a.op];
+        const auto range = is_half(a.dtype) ? kUnaryBackwardOfHalves[a.dtype == DType::kBF16][a.op]
+                                            : kUnaryBackward[a.op];
         range(a, i * kPiece, min64(a.n, (i + 1) * kPiece));
       },
       &a);
@@ -389,33 +483,37 @@ void unary_backward(const UnaryBackwardArgs& a) {
 void binary(const BinaryArgs& args) {
   struct Context {
     const BinaryArgs& a;
-    BlockFn fn;
+    BlockFn fn, half;
     int64_t n, out_size;
   };
   const int64_t size = kItemSize[static_cast<int>(args.dtype)];
-  const Context context = {args, binary_fn(args), product(args.ndim, args.shape),
-                           kIsBool[args.op] ? 1 : size};
+  const Context context = {args, binary_fn(args), half_binary_fn(args),
+                           product(args.ndim, args.shape), kIsBool[args.op] ? 1 : size};
   parallel_for(
       ceil_div(context.n, kPiece),
       [](const void* ctx, int64_t i, void*) {
         const Context& c = *static_cast<const Context*>(ctx);
         const BinaryArgs& a = c.a;
-        const int64_t size = kItemSize[static_cast<int>(a.dtype)];
         const int64_t* strides[2] = {a.a_stride, a.b_stride};
         const int32_t last = a.ndim - 1, up = a.ndim > 1 ? a.ndim - 2 : 0;
         for_blocks<2>(a.ndim, a.shape, strides, i * kPiece, min64(c.n, (i + 1) * kPiece),
                       [&](int64_t first, const int64_t* offset, int64_t rows, int64_t cols) {
-                        const Block block = {at(a.a, offset[0] * size),
-                                             at(a.b, offset[1] * size),
-                                             at(a.out, first * c.out_size),
-                                             rows,
-                                             cols,
-                                             a.a_stride[up],
-                                             a.b_stride[up],
-                                             a.a_stride[last],
-                                             a.b_stride[last],
-                                             c.n};
-                        if (is_half(a.dtype)) {
+                        const Block block = {
+                            at(a.a, offset[0] * kItemSize[static_cast<int>(a.a_dtype)]),
+                            at(a.b, offset[1] * kItemSize[static_cast<int>(a.b_dtype)]),
+                            at(a.out, first * c.out_size),
+                            rows,
+                            cols,
+                            a.a_stride[up],
+                            a.b_stride[up],
+                            a.a_stride[last],
+                            a.b_stride[last],
+                            c.n,
+                            a.a_dtype,
+                            a.b_dtype};
+                        if (c.half != nullptr) {
+                          c.half(block);
+                        } else if (is_half(a.dtype)) {
                           half_block(block, a, kIsBool[a.op], c.fn);
                         } else {
                           c.fn(block);

@@ -7,7 +7,7 @@
 namespace pydl {
 namespace PYDL_ISA {
 
-constexpr int64_t kHalfBlock = 1024;  // elements
+constexpr int64_t kHalfBlock = 256;  // elements: few enough that loads run ahead of the arithmetic
 
 inline bool is_half(DType t) { return t == DType::kF16 || t == DType::kBF16; }
 

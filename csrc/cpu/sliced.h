@@ -27,7 +27,7 @@ struct Slices {
   int64_t arrays, per;
 };
 
-constexpr int64_t kSliceFloats = 16 * 1024;  // of all arrays, in the second cache
+constexpr int64_t kSliceFloats = 4 * 1024;  // of all arrays, in the second cache
 
 template <class Args>
 void slice_piece(const void* ctx, int64_t piece, void* scratch) {
