@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from _checkpoint import Checkpoint, Parts
 from _command_line import UserError
+from _mixed import Mixed
 from numpy.typing import NDArray
 
 import pydl
@@ -56,6 +57,7 @@ class Options:
     test_episodes: int = 100  # greedy episodes of the best network, at the end
     log_every: int = 1_000  # environment steps between lines of metrics
     seed: int = 0  # decides everything: the same seed gives the same bits
+    amp: Literal["off", "fp16", "bf16"] = "off"  # learn with products in half precision
     capture: bool = True  # record acting and learning, to replay each as one native call
     threads: int = 0  # 0: all usable ones; the result does not depend on it
     out: str = ""  # folder for everything; unless given, runs/ and the environment's name
@@ -172,6 +174,7 @@ class Training:
         self.config = config
         pydl.manual_seed(config.seed)
         self.envs = environments(config, TRAINING, config.num_envs)
+        self.mixed = Mixed(config.amp)
         self.progress = Progress()
         self.out = Path(config.out)
         self.checkpoint = Checkpoint(
@@ -371,6 +374,7 @@ class Training:
         self.progress.seconds, self.began = self.elapsed(), time.perf_counter()
         self.checkpoint.save(self.parts(), {
             "rng": pydl.get_rng_state(),
+            "scaler": self.mixed.scaler.state_dict(),
             "environments": self.envs.state_dict(),
             "progress": asdict(self.progress),
         })  # fmt: skip
@@ -382,6 +386,7 @@ class Training:
         notes, loose = self.checkpoint.load(self.parts())
         self.restore(loose)
         pydl.set_rng_state(tuple(notes["rng"]))
+        self.mixed.scaler.load_state_dict(notes["scaler"])
         self.envs.load_state_dict(notes["environments"])
         self.progress = Progress(**notes["progress"])
         self.progress.best = (self.progress.best[0], self.progress.best[1])

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from _checkpoint import Checkpoint, digest
 from _command_line import UserError, at_least, parse, require, run_main
+from _mixed import Mixed
 from gan_scorer import Gate, Scorer, Scores, resized
 from numpy.typing import NDArray
 
@@ -61,6 +62,7 @@ class Config:
     ema: float = 0.999  # images come from a running mean of the generator's weights; 0: from itself
     seed: int = 0  # decides weights, order and noise: the same seed gives the same bits
     score_every: int = 1  # epochs between scores and pictures
+    amp: Literal["off", "fp16", "bf16"] = "off"  # compute products in half precision
     capture: bool = True  # record the training step, to replay it as one native call
     threads: int = 0  # 0: all usable ones; the result does not depend on it
     out: str = "runs/dcgan"  # folder for weights, checkpoints and pictures
@@ -225,29 +227,34 @@ def train_step(run: Run, images: Tensor, labels: Tensor, with_generator: bool) -
     config = run.config
     real = images.float() * (2 / 255) - 1
     z = pydl.randn(len(images), config.nz)
-    fake = run.generator(z, labels)
-
+    mixed, scaler = run.mixed, run.mixed.scaler
     run.optimizer_d.zero_grad()
-    d_real = run.discriminator(real, labels)
-    d_fake = run.discriminator(fake.detach(), labels)
-    loss_d = total = discriminator_loss(config, d_real, d_fake)
+    with mixed.forward():
+        fake = run.generator(z, labels)
+        d_real = run.discriminator(real, labels)
+        d_fake = run.discriminator(fake.detach(), labels)
+        loss_d = total = discriminator_loss(config, d_real, d_fake)
     if config.loss == "wgan-gp":
-        penalty = gradient_penalty(run.discriminator, real, fake.detach(), labels)
+        penalty = gradient_penalty(run.discriminator, real, fake.detach().float(), labels)
         total = loss_d + config.gp_weight * penalty
-    total.backward()
+    scaler.scale(total).backward()
+    scaler.unscale_(run.optimizer_d)
     norm_d = gradient_norm(run.discriminator)
-    run.optimizer_d.step()
+    scaler.step(run.optimizer_d)
 
     d_fake_after, loss_g, norm_g = d_fake, pydl.zeros(()), pydl.zeros(())
     if with_generator:
         run.optimizer_g.zero_grad()
-        d_fake_after = run.discriminator(fake, labels)
-        loss_g = generator_loss(config, d_fake_after)
-        loss_g.backward(inputs=list(run.generator.parameters()))
+        with mixed.forward():
+            d_fake_after = run.discriminator(fake, labels)
+            loss_g = generator_loss(config, d_fake_after)
+        scaler.scale(loss_g).backward(inputs=list(run.generator.parameters()))
+        scaler.unscale_(run.optimizer_g)
         norm_g = gradient_norm(run.generator)
-        run.optimizer_g.step()
+        scaler.step(run.optimizer_g)
         run.average()
-    judged = [run.judgement(d) for d in (d_real, d_fake, d_fake_after)]
+    scaler.update()
+    judged = [run.judgement(d.float()) for d in (d_real, d_fake, d_fake_after)]
     return pydl.stack([t.detach() for t in (loss_d, loss_g, *judged, norm_d, norm_g)])
 
 
@@ -300,6 +307,7 @@ class Run:
             lr_scheduler.LambdaLR(optimizer, self.rate)
             for optimizer in (self.optimizer_g, self.optimizer_d) if config.decay
         ]  # fmt: skip
+        self.mixed = Mixed(config.amp)
         self.train_step = pydl.capture(train_step) if config.capture else train_step
         self.progress = Progress()
         self.measures = np.zeros((config.epochs * len(self.loader), len(MEASURES)), np.float32)
@@ -368,6 +376,7 @@ class Run:
     def save(self) -> None:
         """Writes the checkpoint."""
         self.checkpoint.save(self.parts(), {
+            "scaler": self.mixed.scaler.state_dict(),
             "loader": self.loader.state_dict(),
             "schedules": [schedule.state_dict() for schedule in self.schedules],
             "rng": pydl.get_rng_state(),
@@ -380,6 +389,7 @@ class Run:
         notes, tensors = self.checkpoint.load(self.parts(), hints)
         for schedule, state in zip(self.schedules, notes["schedules"], strict=True):
             schedule.load_state_dict(state)
+        self.mixed.scaler.load_state_dict(notes["scaler"])
         self.loader.load_state_dict(notes["loader"])
         pydl.set_rng_state(tuple(notes["rng"]))
         self.progress = Progress(**notes["progress"])

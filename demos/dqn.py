@@ -150,11 +150,12 @@ class Dqn(Training):
         Source: van Hasselt et al., "Deep reinforcement learning with double Q-learning" (2016).
         """
         c, batch = self.options, self.buffer.sample(self.options.batch_size)
-        with pydl.no_grad():
-            following = self.target(batch.next_observation)
+        with pydl.no_grad(), self.mixed.forward():
+            following = self.target(batch.next_observation).float()
             chooser = self.net(batch.next_observation) if c.double else following
-            following = of_action(following, self.values(chooser).argmax(1))
-        mine = of_action(self.net(batch.observation), batch.action)
+            following = of_action(following, self.values(chooser.float()).argmax(1))
+        with self.mixed.forward():
+            mine = of_action(self.net(batch.observation).float(), batch.action)
         if c.distributional == "c51":
             error, value = self.categorical(mine, following, batch)
         elif c.distributional == "qr":
@@ -165,10 +166,13 @@ class Dqn(Training):
             error = distance(mine, aim, reduction="none")
         loss = (error * self.buffer.weights(batch, beta) if c.per else error).mean()
         self.optimizer.zero_grad()
-        loss.backward()
+        scaler = self.mixed.scaler
+        scaler.scale(loss).backward()
+        scaler.unscale_(self.optimizer)
         if c.max_norm > 0:
             nn.utils.clip_grad_norm_(self.net.parameters(), c.max_norm)
-        self.optimizer.step()
+        scaler.step(self.optimizer)
+        scaler.update()
         if c.per:
             plain = c.distributional == "none"
             self.buffer.update_priorities(batch.place, mine - aim if plain else error)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from _command_line import UserError, parse, require, run_main
+from _mixed import Mixed
 from mnist_cnn import Fast, normalised, train_step
 from numpy.typing import NDArray
 
@@ -252,14 +253,14 @@ def train(config: Config, data: Dataset) -> tuple[nn.Module, float]:
     )  # fmt: skip
     optimizer = optim.Adam(model.parameters(), betas=(0.9, 0.99) if colour else (0.8, 0.95))
     cycle = lr_scheduler.OneCycleLR(optimizer, 0.01, config.epochs * len(loader))
-    step = pydl.capture(train_step)
+    step, mixed = pydl.capture(train_step), Mixed("off")
     bar = tqdm(total=config.epochs * len(data.train), unit=" images", unit_scale=True,
                disable=config.quiet, mininterval=0.2 if sys.stderr.isatty() else 10.0)  # fmt: skip
     with bar:
         for epoch in range(config.epochs):
             model.train()
             for images, labels in loader:
-                loss, _ = step(model, optimizer, normalised(images, data.name), labels)
+                loss, _ = step(model, optimizer, normalised(images, data.name), labels, mixed)
                 cycle.step()
                 bar.update(len(labels))
             bar.set_description(f"epoch {epoch + 1}/{config.epochs}, loss {loss.item():.3f}")

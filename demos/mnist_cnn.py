@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from _checkpoint import Checkpoint
 from _command_line import UserError, at_least, parse, require, run_main
+from _mixed import Mixed
 from numpy.typing import NDArray
 
 import pydl
@@ -52,6 +53,7 @@ class Config:
     anneal: Literal["cos", "linear"] = "cos"  # how it rises and falls
     gamma: float = 0.7  # with --schedule step: what each epoch multiplies the learning rate by
     seed: int = 0  # decides weights, order and dropout: the same seed gives the same bits
+    amp: Literal["off", "fp16", "bf16"] = "off"  # compute products in half precision
     capture: bool = True  # record the training step, to replay it as one native call
     threads: int = 0  # 0: all usable ones; the result does not depend on it
     out: str = "runs/mnist"  # folder for weights, checkpoint and pictures
@@ -246,7 +248,7 @@ def enlarged(data: Dataset) -> Dataset:
 
 
 def train_step(
-    model: nn.Module, optimizer: optim.Optimizer, images: Tensor, labels: Tensor
+    model: nn.Module, optimizer: optim.Optimizer, images: Tensor, labels: Tensor, mixed: Mixed
 ) -> tuple[Tensor, Tensor]:
     """Improves the weights a little.
 
@@ -255,15 +257,18 @@ def train_step(
         optimizer: Of its parameters.
         images: (N, 1, 28, 28), normalised.
         labels: (N,) classes.
+        mixed: What is computed in half precision.
 
     Returns:
         The mean loss and the number of images that were classified correctly.
     """
     optimizer.zero_grad()
-    logits = model(images)
-    loss = F.cross_entropy(logits, labels)
-    loss.backward()
-    optimizer.step()
+    with mixed.forward():
+        logits = model(images)
+        loss = F.cross_entropy(logits, labels)
+    mixed.scaler.scale(loss).backward()
+    mixed.scaler.step(optimizer)
+    mixed.scaler.update()
     return loss.detach(), (logits.detach().argmax(1) == labels).sum()
 
 
@@ -277,7 +282,7 @@ def evaluate(model: nn.Module, data: Dataset, config: Config) -> Array:
     """Classifies the test images: log-probabilities (N, 10)."""
     model.eval()
     batches = DataLoader(data.test, batch_size=config.test_batch_size, device=config.device)
-    with pydl.no_grad():
+    with pydl.no_grad(), Mixed(config.amp, config.device).forward():
         return np.concatenate(
             [F.log_softmax(model(normalised(x, data.name)), 1).cpu().numpy() for x, _ in batches]
         )
@@ -314,6 +319,7 @@ class Run:
             transform=RandomCrop(28, padding=config.shift) if config.shift else None,
         )
         self.optimizer, self.scheduler = self._optimizer()
+        self.mixed = Mixed(config.amp, config.device)
         self.train_step = pydl.capture(train_step) if config.capture else train_step
         self.progress = Progress()
         path = Path(config.out) / "checkpoint.safetensors"
@@ -356,6 +362,7 @@ class Run:
         """Writes the checkpoint."""
         self.checkpoint.save(self.parts(), {
             "scheduler": self.scheduler.state_dict(),
+            "scaler": self.mixed.scaler.state_dict(),
             "loader": self.loader.state_dict(),
             "rng": pydl.get_rng_state(self.config.device),
             "progress": asdict(self.progress),
@@ -366,6 +373,7 @@ class Run:
         hints = {"epochs": "only --schedule step can be prolonged"}
         notes, _ = self.checkpoint.load(self.parts(), hints)
         self.scheduler.load_state_dict(notes["scheduler"])
+        self.mixed.scaler.load_state_dict(notes["scaler"])
         self.loader.load_state_dict(notes["loader"])
         pydl.set_rng_state(tuple(notes["rng"]), self.config.device)
         self.progress = Progress(**notes["progress"])
@@ -413,7 +421,9 @@ def train_epoch(run: Run, bar: Any) -> None:
     run.model.train()
     before = saved = time.perf_counter()
     for images, labels in run.loader:
-        loss, correct = run.train_step(run.model, run.optimizer, normalised(images, name), labels)
+        loss, correct = run.train_step(
+            run.model, run.optimizer, normalised(images, name), labels, run.mixed
+        )
         run.scheduler.step()
         progress.losses.append(loss.item())
         progress.correct.append(correct.item())

@@ -98,13 +98,17 @@ class Pqn(Training):
         Returns:
             The loss, and the mean and the largest value of what was done.
         """
-        q = self.net(observation).gather(1, action.unsqueeze(1)).squeeze(1)
+        with self.mixed.forward():
+            q = self.net(observation).float().gather(1, action.unsqueeze(1)).squeeze(1)
         loss = 0.5 * F.mse_loss(q, aim)
         self.optimizer.zero_grad()
-        loss.backward()
+        scaler = self.mixed.scaler
+        scaler.scale(loss).backward()
+        scaler.unscale_(self.optimizer)
         if self.options.max_norm > 0:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.options.max_norm)
-        self.optimizer.step()
+        scaler.step(self.optimizer)
+        scaler.update()
         return loss.detach(), q.detach().mean(), q.detach().max()
 
     def worth(self, observation: Array) -> Array:
