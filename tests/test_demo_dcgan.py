@@ -93,6 +93,8 @@ def test_sample_from_a_saved_generator(images: Path, tmp_path: Path) -> None:
         ["--loss", "hinge", "--conditional"],
         ["--loss", "wgan-gp", "--ema", 0],
         ["--size", 32, "--conditional", "--d-steps", 2],
+        ["--amp", "fp16", "--loss", "wgan-gp"],
+        ["--amp", "bf16"],
     ],
 )
 def test_neither_threads_nor_capture_change_a_bit(

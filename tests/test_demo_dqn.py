@@ -36,6 +36,8 @@ FLAGS: list[list[object]] = [
     ["--max-norm", 0.01],
     ["--concurrent"],
     ["--reward-scale", 0.1],
+    ["--amp", "fp16"],
+    ["--amp", "bf16"],
 ]
 
 
@@ -65,10 +67,11 @@ COMBINED: list[list[object]] = [
     ["--distributional", "qr", "--atoms", 11, "--n-step", 2, "--concurrent"],
     ["--double", "--dueling", "--n-step", 2, "--per", "--layernorm", "--distributional", "c51",
      "--atoms", 21, "--tau", 0.05, "--concurrent"],
+    ["--double", "--layernorm", "--amp", "fp16"],
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("flags", COMBINED, ids=["plain", "values", "quantiles", "all"])
+@pytest.mark.parametrize("flags", COMBINED, ids=["plain", "values", "quantiles", "all", "half"])
 def test_a_captured_run_gives_the_bits_of_an_eager_one(flags: list[object], tmp_path: Path) -> None:
     one, two = (brief(tmp_path / name, *flags, name) for name in ("--capture", "--no-capture"))
     assert one["weights_sha256"] == two["weights_sha256"]

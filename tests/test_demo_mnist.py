@@ -116,11 +116,11 @@ def test_every_network_on_both_devices(few_images: Path, tmp_path: Path, arch: s
 LONG = ["--data", "mnist", "--arch", "mlp", "--batch-size", 16, "--epochs", 4]
 
 
-@pytest.mark.parametrize("schedule", ["onecycle", "step"])
+@pytest.mark.parametrize(("schedule", "amp"), [("onecycle", "off"), ("step", "fp16")])
 def test_killed_and_resumed_gives_the_same_bits(
-    images: Path, tmp_path: Path, schedule: str
+    images: Path, tmp_path: Path, schedule: str, amp: str
 ) -> None:
-    options = [*LONG, "--root", images, "--schedule", schedule]
+    options = [*LONG, "--root", images, "--schedule", schedule, "--amp", amp]
     whole = train(tmp_path / "whole", *options)
     rng = random.Random(f"{schedule} 1")
     out = tmp_path / "killed"

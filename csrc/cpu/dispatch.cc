@@ -1,6 +1,10 @@
 #include "cpu/dispatch.h"
 
 #include <stdexcept>
+#if defined(__linux__) && defined(PYDL_X86)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "cpu/dispatch_bits.h"
 
@@ -24,17 +28,40 @@ struct Isa {
   const char* name;
   const KernelTable* table;
   bool (*supported)();
-  bool bf16_dot = false;
+  bool bf16_dot = false, amx_bf16 = false;
 };
 
 #if defined(PYDL_X86)
-bool has_avx512() {
+bool emulated() {
 #if defined(PYDL_EMULATE_AVX512)
   return true;
 #else
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  return false;
+#endif
+}
+
+bool has_avx512() {
+  return emulated() || (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"));
+}
+
+bool has_avx512_bf16() {
+  return emulated() || (has_avx512() && __builtin_cpu_supports("avx512bf16"));
+}
+
+// NOTE: Linux saves the tiles of those processes only that ask for it.
+bool has_amx() {
+  if (emulated()) return true;
+  if (!has_avx512_bf16() || !__builtin_cpu_supports("amx-tile") ||
+      !__builtin_cpu_supports("amx-bf16")) {
+    return false;
+  }
+#if defined(__linux__)
+  constexpr long kAskPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0;
+#else
+  return false;
 #endif
 }
 #endif
@@ -50,10 +77,8 @@ const Isa kIsas[] = {
               __builtin_cpu_supports("f16c");
      }},
     {"avx512", &avx512::kTable, has_avx512},
-#if !defined(PYDL_EMULATE_AVX512)
-    {"avx512_bf16", &avx512::kTable,
-     [] { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }, true},
-#endif
+    {"avx512_bf16", &avx512::kTable, has_avx512_bf16, true},
+    {"avx512_amx", &avx512::kTable, has_amx, true, true},
 #endif
 };
 
@@ -85,6 +110,7 @@ void choose_isa(const std::string& forced) {
 }
 
 bool has_bf16_dot() { return chosen->bf16_dot; }
+bool has_amx_bf16() { return chosen->amx_bf16; }
 const char* isa_name() { return chosen->name; }
 const KernelTable& cpu_table() { return *chosen->table; }
 

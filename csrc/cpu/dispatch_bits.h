@@ -5,5 +5,6 @@
 namespace pydl {
 
 bool has_bf16_dot();  // products of pairs of bfloat16 (AVX512-BF16), unless PYDL_ISA forbids them
+bool has_amx_bf16();  // tiles of them, likewise
 
 }  // namespace pydl

@@ -6,14 +6,35 @@
 #include "cpu/dispatch_bits.h"
 #include "cpu/gemm_tile.h"
 
-#if defined(PYDL_ISA_AVX512) && !defined(PYDL_EMULATE_AVX512)
+namespace pydl {
+namespace PYDL_ISA {
+namespace {
+
+// What the kinds of words of gemm_half.h share whose tiles are registers.
+struct InRegisters {
+  static constexpr int64_t kRows = kTileRows;  // of a tile
+  static constexpr bool kByRows = false;
+  static void begin() {}
+  static void end() {}
+  static int64_t split(int64_t m, int64_t tiles, int64_t u) { return part_begin(m, tiles, u); }
+};
+
+}  // namespace
+}  // namespace PYDL_ISA
+}  // namespace pydl
+
+#if defined(PYDL_ISA_AVX512)
 #define PYDL_HAS_DOT
 
 namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
+#if defined(PYDL_EMULATE_AVX512)
+#define PYDL_DOT __attribute__((noinline))
+#else
 #define PYDL_DOT __attribute__((noinline, target("avx512bf16")))
+#endif
 
 template <int R, int V, class WalkA, class WalkB>
 PYDL_DOT void dot_words(int64_t k, const float* const* rows, WalkA walk_a, const float* b,
@@ -60,7 +81,7 @@ void run_dot_tile(int64_t r, int64_t vecs, int64_t k, const float* const* rows, 
 }
 
 // Two bfloat16 a word: steps 2 w and 2 w + 1 of k, the first in the low half; what is beyond is 0.
-struct PairWords {
+struct PairWords : InRegisters {
   static constexpr int64_t kSteps = 2;
   static int64_t words(int64_t k) { return (k + 1) / 2; }
 

@@ -9,7 +9,7 @@
 // Packed are words of 32 bits: a float each, or, where the machine multiplies pairs (gemm_dot.h),
 // two bfloat16 that follow each other along k. Everything else is the same for both.
 #pragma once
-#include "cpu/gemm_dot.h"
+#include "cpu/gemm_amx.h"
 #include "cpu/gemm_problem.h"
 #include "cpu/gemm_row.h"
 #include "cpu/halves.h"
@@ -33,7 +33,7 @@ static_assert((kHalfA + kHalfB + kHalfRows * kHalfPanels * kTileCols) * 4 <= kSc
 // ---- packing: dst[word][width] of a matrix whose element (lane i, step k) is src[i * si + k * sk]
 
 // One float a word.
-struct FloatWords {
+struct FloatWords : InRegisters {
   static constexpr int64_t kSteps = 1;  // of k in a word
   static int64_t words(int64_t k) { return k; }
 
@@ -187,6 +187,23 @@ RowSource pack_half_a(const T* src, int64_t ai, int64_t ak, int64_t m, int64_t k
     for (int64_t i = 0; i < m; ++i) Words::copy(src + i * ai, k, dst + i * pitch);
     return {dst, pitch, pitch * kWidth, 1};
   }
+  if constexpr (Words::kByRows) {
+    alignas(64) float panel[kWidth * kWidth];
+    for (int64_t i = 0; i < m; i += kWidth) {
+      for (int64_t w = 0; w < words; w += kWidth) {
+        const int64_t k0 = w * Words::kSteps, some = min64(kWidth, words - w);
+        Words::pack(src + i * ai + k0 * ak, ai, ak, min64(kWidth, m - i),
+                    min64(k - k0, some * Words::kSteps), kWidth, panel);
+        Vec t[kWidth];
+        for (int64_t q = 0; q < kWidth; ++q) t[q] = load(panel + min64(q, some - 1) * kWidth);
+        transpose(t);
+        for (int64_t q = 0; q < min64(kWidth, m - i); ++q) {
+          store_tail(dst + (i + q) * pitch + w, t[q], some);
+        }
+      }
+    }
+    return {dst, pitch, pitch * kWidth, 1};
+  }
   for (int64_t i = 0; i < m; i += kWidth) {
     Words::pack(src + i * ai, ai, ak, min64(kWidth, m - i), k, kWidth,
                 dst + i / kWidth * panel_pitch(words));
@@ -212,8 +229,9 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
   float* packed_b = packed_a + kHalfA;
   float* sums = packed_b + kHalfB;
   const int64_t words = Words::words(g.k), depths = max64(1, ceil_div(words, kHalfDepth));
-  const int64_t tiles = ceil_div(m, kTileRows);
+  const int64_t tiles = ceil_div(m, Words::kRows);
   if (m <= 0 || q0 == q1) return;
+  Words::begin();
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t w0 = part_begin(words, depths, d), wc = part_begin(words, depths, d + 1) - w0;
     const int64_t k0 = w0 * Words::kSteps, kc = min64(g.k - k0, wc * Words::kSteps);
@@ -227,9 +245,10 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
         b = packed_b;
       }
       for (int64_t u = 0; u < tiles; ++u) {
-        const int64_t i = part_begin(m, tiles, u), r = part_begin(m, tiles, u + 1) - i;
-        const float* from[kTileRows];
-        rows.find(i, r, from);
+        const int64_t i = Words::split(m, tiles, u);
+        const int64_t r = min64(m, Words::split(m, tiles, u + 1)) - i;
+        const float* from[Words::kRows + 1];
+        rows.find(i, max64(r, 2), from);  // of two the distance shows
         TileOut out;
         out.c = sums + i * pitch + at - at0;
         out.ldc = pitch;
@@ -239,6 +258,7 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
       }
     }
   }
+  Words::end();
   const int64_t n = min64(pitch, x.j1 - x.j0 - at0);
   for (int64_t i = 0; i < m; ++i) finish_half_row(x, sums + i * pitch, i0 + i, x.j0 + at0, n);
 }
@@ -323,6 +343,7 @@ void multiply_halves(const GemmArgs& g) {
 inline void multiply_half(const GemmArgs& g) {
   if (g.dtype == DType::kF16) return multiply_halves<F16, FloatWords>(g);
 #if defined(PYDL_HAS_DOT)
+  if (has_amx_bf16()) return multiply_halves<BF16, AmxWords>(g);
   if (has_bf16_dot()) return multiply_halves<BF16, PairWords>(g);
 #endif
   multiply_halves<BF16, FloatWords>(g);

@@ -252,6 +252,123 @@ I set_lanes(X... x) {
 
 }  // namespace emulated
 
+namespace emulated {
+
+// ---- half types and pairs of bfloat16
+
+using Shorts = Lanes<uint16_t, I>;
+
+inline __m256i load_shorts(M m, const void* p) {
+  uint16_t x[16] = {};
+  for (int i = 0; i < 16; ++i) {
+    if (on(m, i)) memcpy(x + i, static_cast<const char*>(p) + 2 * i, 2);
+  }
+  return load<__m256i>(x);
+}
+inline void store_shorts(void* p, M m, __m256i v) {
+  uint16_t x[16];
+  memcpy(x, &v, sizeof x);
+  for (int i = 0; i < 16; ++i) {
+    if (on(m, i)) memcpy(static_cast<char*>(p) + 2 * i, x + i, 2);
+  }
+}
+inline I load_shorts(__mmask32 m, const void* p, int) {
+  Shorts r = {};
+  for (int i = 0; i < 32; ++i) {
+    if ((m >> i & 1) != 0) memcpy(r.x + i, static_cast<const char*>(p) + 2 * i, 2);
+  }
+  return r.vec();
+}
+inline F of_halves(__m256i h) {
+  const __m256 v[2] = {_mm256_cvtph_ps(_mm256_castsi256_si128(h)),
+                       _mm256_cvtph_ps(_mm256_extracti128_si256(h, 1))};
+  return load<F>(v);
+}
+inline __m256i as_halves(F a) {
+  const __m128i v[2] = {_mm256_cvtps_ph(half(a, 0), _MM_FROUND_TO_NEAREST_INT),
+                        _mm256_cvtps_ph(half(a, 1), _MM_FROUND_TO_NEAREST_INT)};
+  return load<__m256i>(v);
+}
+inline I wide_shorts(__m256i h) {
+  uint16_t x[16];
+  memcpy(x, &h, sizeof x);
+  return each<Uints>([&](int i) { return static_cast<uint32_t>(x[i]); });
+}
+inline __m256i low_shorts(I a) {
+  const Uints x(a);
+  uint16_t r[16];
+  for (int i = 0; i < 16; ++i) r[i] = static_cast<uint16_t>(x.x[i]);
+  return load<__m256i>(r);
+}
+inline I mask_add(I s, M m, I a, I b) {
+  const Uints x(s), y(a), z(b);
+  return each<Uints>([&](int i) { return on(m, i) ? y.x[i] + z.x[i] : x.x[i]; });
+}
+inline I mask_mov(I s, M m, I a) {
+  const Uints x(s), y(a);
+  return each<Uints>([&](int i) { return on(m, i) ? y.x[i] : x.x[i]; });
+}
+inline float of_bits(uint32_t u) {
+  float x;
+  memcpy(&x, &u, 4);
+  return x;
+}
+// The product of the high halves is added first, then that of the low ones.
+inline float dot_pair(float sum, uint32_t a, uint32_t b) {
+  sum = fmaf(of_bits(a & 0xffff0000u), of_bits(b & 0xffff0000u), sum);
+  return fmaf(of_bits(a << 16), of_bits(b << 16), sum);
+}
+inline F dot_pairs(F sum, F a, F b) {
+  const Floats s(sum);
+  const Uints x(reinterpret_cast<I>(a)), y(reinterpret_cast<I>(b));
+  return each<Floats>([&](int i) { return dot_pair(s.x[i], x.x[i], y.x[i]); });
+}
+
+// ---- AMX: tiles of 16 rows of 16 words
+
+inline thread_local uint32_t tiles[8][16][16];
+
+inline void tile_load(int t, const void* p, int64_t stride) {
+  for (int i = 0; i < 16; ++i) memcpy(tiles[t][i], static_cast<const char*>(p) + i * stride, 64);
+}
+inline void tile_store(int t, void* p, int64_t stride) {
+  for (int i = 0; i < 16; ++i) memcpy(static_cast<char*>(p) + i * stride, tiles[t][i], 64);
+}
+inline void tile_dot(int c, int a, int b) {
+  for (int i = 0; i < 16; ++i) {
+    for (int k = 0; k < 16; ++k) {
+      for (int j = 0; j < 16; ++j) {
+        const float sum = dot_pair(of_bits(tiles[c][i][j]), tiles[a][i][k], tiles[b][k][j]);
+        memcpy(&tiles[c][i][j], &sum, 4);
+      }
+    }
+  }
+}
+
+}  // namespace emulated
+
+#define __m512bh __m512
+#define _mm512_dpbf16_ps(s, a, b) emulated::dot_pairs(s, a, b)
+#define _tile_zero(t) memset(emulated::tiles[t], 0, sizeof emulated::tiles[t])
+#define _tile_loadd(t, p, stride) emulated::tile_load(t, p, stride)
+#define _tile_stored(t, p, stride) emulated::tile_store(t, p, stride)
+#define _tile_dpbf16ps(c, a, b) emulated::tile_dot(c, a, b)
+#define _tile_loadconfig(p) static_cast<void>(p)
+#define _tile_release() static_cast<void>(0)
+#define _mm256_maskz_loadu_epi16(m, p) emulated::load_shorts(m, p)
+#define _mm256_mask_storeu_epi16(p, m, v) emulated::store_shorts(p, m, v)
+#define _mm512_maskz_loadu_epi16(m, p) emulated::load_shorts(m, p, 0)
+#define _mm512_cvtph_ps(h) emulated::of_halves(h)
+#define _mm512_cvtps_ph(a, how) emulated::as_halves(a)
+#define _mm512_cvtepu16_epi32(h) emulated::wide_shorts(h)
+#define _mm512_cvtepi32_epi16(a) emulated::low_shorts(a)
+#define _mm512_test_epi32_mask(a, b) \
+  emulated::bits([&](int i) { return (emulated::Uints(a).x[i] & emulated::Uints(b).x[i]) != 0; })
+#define _mm512_mask_add_epi32(s, m, a, b) emulated::mask_add(s, m, a, b)
+#define _mm512_mask_mov_epi32(s, m, a) emulated::mask_mov(s, m, a)
+#define _mm512_setzero_ps() \
+  __m512 {}
+
 #define _mm512_loadu_ps(p) emulated::load<__m512>(p)
 #define _mm512_loadu_si512(p) emulated::load<__m512i>(p)
 #define _mm512_storeu_ps(p, v) emulated::store(p, v)
