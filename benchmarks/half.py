@@ -1,7 +1,7 @@
 """Half precision beside float32 and beside torch: products, convolutions, kernels bound by memory.
 
-Usage: python -m benchmarks.half [--family F] [--only TEXT] [--threads N] [--out DIR]. All sides of a
-case run in this process in turn, again and again; what counts are medians. Speeds are in GFLOP/s
+Usage: python -m benchmarks.half [--family F] [--only TEXT] [--threads N] [--out DIR]. All sides of
+a case run in this process in turn, again and again; what counts are medians. Speeds are in GFLOP/s
 (gemm, conv) or in milliseconds (memory); "of f32" is how much faster than pydl's own float32, "of
 torch" than torch in the same type. torch's float16 is left out where it takes too long.
 """

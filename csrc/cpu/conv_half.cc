@@ -64,11 +64,14 @@ void fetch_piece(const void* ctx, int64_t piece, void*) {
   if (!s.words) return widen(s.dtype, s.x, i, end - i, s.to + i);
 #if defined(PYDL_HAS_DOT)
   const int64_t pairs = ceil_div(s.n, 2);
-  for (int64_t count; i < end; i += count) {
-    const int64_t row = i / s.plane, at = i % s.plane, k = 2 * (row % pairs);
+  int64_t row = i / s.plane, at = i % s.plane, k = 2 * (row % pairs);
+  const BF16* low = as<BF16>(s.x) + (row / pairs * s.n + k) * s.plane + at;
+  for (int64_t count; i < end; i += count, at = 0) {
     count = min64(end - i, s.plane - at);
-    const BF16* low = as<BF16>(s.x) + (row / pairs * s.n + k) * s.plane + at;
-    pair_run(low, k + 1 < s.n ? low + s.plane : nullptr, count, s.to + i);
+    const bool last = k + 1 == s.n;  // alone
+    pair_run(low, last ? nullptr : low + s.plane, count, s.to + i);
+    low += count + (last ? 0 : s.plane);
+    k = k + 2 < s.n ? k + 2 : 0;
   }
 #endif
 }

@@ -90,7 +90,6 @@ PREDICATES: dict[str, Callable[[Difference], bool]] = {
     "integer": _any(lambda a: a.dtype in ("int64", "int32", "uint8", "bool")),
     "bool": _any(lambda a: a.dtype == "bool"),
     "uint8": _any(lambda a: a.dtype == "uint8"),
-    "half": _any(lambda a: a.dtype in ("float16", "bfloat16")),
     "special": _any(_special),  # NaN, Inf or 1e30
     "finite": lambda d: "nan" in d.torch and "nan" not in d.pydl,  # where torch has NaN
     "digits": _digits,
