@@ -44,8 +44,6 @@ constexpr DTypes kFloats = bit(DType::kF32) | kHalves;
 constexpr DTypes kIntegers = bit(DType::kI64) | bit(DType::kI32) | bit(DType::kU8);
 constexpr DTypes kNumbers = kIntegers | kFloats | bit(DType::kBool);
 
-inline bool is_half(DType t) { return (bit(t) & kHalves) != 0; }
-
 inline int64_t item_size(const Array& x) { return kItemSize[static_cast<int>(x.dtype)]; }
 
 // An array or None.

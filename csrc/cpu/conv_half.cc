@@ -205,42 +205,38 @@ const void* from(const float* halves, int64_t elements) {
   return reinterpret_cast<const uint16_t*>(halves) + elements;
 }
 
-}  // namespace
-
-void half_forward(const Conv2dArgs& a) {
-  Chunks c = chunks_of(a, Pass::kForward);
-  const int64_t plane = a.H * a.W, y = a.O * a.OH * a.OW;
-  fetch({a.dtype, c.words, a.w, a.O, a.C / a.groups, a.KH * a.KW, c.at[1]});
+// Forward or back: from images of so many channels and pixels to images of `result` numbers. Pairs
+// are of what is summed over: input channels forward, output channels back.
+void convolve(const Conv2dArgs& a, Pass pass, const float* images, int64_t channels, int64_t plane,
+              int64_t result) {
+  const Chunks c = chunks_of(a, pass);
+  const bool back = pass == Pass::kGradInput;
+  const int64_t taps = a.KH * a.KW, inputs = a.C / a.groups;
+  if (back) {
+    fetch({a.dtype, c.words, a.w, 1, a.O, inputs * taps, c.at[1]});
+  } else {
+    fetch({a.dtype, c.words, a.w, a.O, inputs, taps, c.at[1]});
+  }
   for (int64_t n = 0; n < a.N; n += c.images) {
-    const int64_t images = min64(c.images, a.N - n);
-    fetch({a.dtype, c.words, from(a.x, n * a.C * plane), images, a.C, plane, c.at[0]});
-    Conv2dArgs f = of_images(c.f, Pass::kForward, images);
-    f.x = c.at[0];
+    const int64_t count = min64(c.images, a.N - n);
+    fetch({a.dtype, c.words, from(images, n * channels * plane), count, channels, plane, c.at[0]});
+    Conv2dArgs f = of_images(c.f, pass, count);
+    f.x = f.gy = c.at[0];
     f.w = c.at[1];
     f.out = c.at[2];
-    conv2d(f);
-    give_back({a.dtype, f.out, images * y, reinterpret_cast<uint16_t*>(a.out) + n * y});
+    back ? conv2d_grad_input(f) : conv2d(f);
+    give_back({a.dtype, f.out, count * result, reinterpret_cast<uint16_t*>(a.out) + n * result});
   }
 }
 
+}  // namespace
+
+void half_forward(const Conv2dArgs& a) {
+  convolve(a, Pass::kForward, a.x, a.C, a.H * a.W, a.O * a.OH * a.OW);
+}
+
 void half_grad_input(const Conv2dArgs& a) {
-  Chunks c = chunks_of(a, Pass::kGradInput);
-  const int64_t plane = a.OH * a.OW, x = a.C * a.H * a.W;
-  if (c.words) {
-    fetch({a.dtype, true, a.w, 1, a.O, a.C * a.KH * a.KW, c.at[1]});
-  } else {
-    fetch({a.dtype, false, a.w, 1, 1, a.O * (a.C / a.groups) * a.KH * a.KW, c.at[1]});
-  }
-  for (int64_t n = 0; n < a.N; n += c.images) {
-    const int64_t images = min64(c.images, a.N - n);
-    fetch({a.dtype, c.words, from(a.gy, n * a.O * plane), images, a.O, plane, c.at[0]});
-    Conv2dArgs f = of_images(c.f, Pass::kGradInput, images);
-    f.gy = c.at[0];
-    f.w = c.at[1];
-    f.out = c.at[2];
-    conv2d_grad_input(f);
-    give_back({a.dtype, f.out, images * x, reinterpret_cast<uint16_t*>(a.out) + n * x});
-  }
+  convolve(a, Pass::kGradInput, a.gy, a.O, a.OH * a.OW, a.C * a.H * a.W);
 }
 
 void half_grad_weight(const Conv2dArgs& a) {

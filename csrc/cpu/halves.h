@@ -9,8 +9,6 @@ namespace PYDL_ISA {
 
 constexpr int64_t kHalfBlock = 256;  // elements: few enough that loads run ahead of the arithmetic
 
-inline bool is_half(DType t) { return t == DType::kF16 || t == DType::kBF16; }
-
 template <class T>
 inline void widen_run(const T* x, int64_t n, float* y) {
   int64_t i = 0;

@@ -352,28 +352,16 @@ void convert_any(DType from, DType to, const void* src, void* dst, int64_t n) {
   }
 }
 
-inline bool is_half(DType t) { return t == DType::kF16 || t == DType::kBF16; }
-
-// NOTE: lanes of NaN go by scalar code, since the hardware makes quiet ones of them.
-template <class T>
-void load_half(const T* x, float* y, int64_t n) {
+// A half type to float32, or back. NOTE: lanes of NaN go by scalar code, since the hardware makes
+// quiet ones of them.
+template <class S, class D>
+void convert_half(const S* x, D* y, int64_t n) {
   for (int64_t i = 0; i < n; i += kWidth) {
     const int64_t lanes = min64(kWidth, n - i);
     const Vec v = load_tail(x + i, lanes);
     store_tail(y + i, v, lanes);
     if (!any(is_nan(v))) continue;
-    for (int64_t k = i; k < i + lanes; ++k) y[k] = to_float(x[k]);
-  }
-}
-
-template <class T>
-void store_half(const float* x, T* y, int64_t n) {
-  for (int64_t i = 0; i < n; i += kWidth) {
-    const int64_t lanes = min64(kWidth, n - i);
-    const Vec v = load_tail(x + i, lanes);
-    store_tail(y + i, v, lanes);
-    if (!any(is_nan(v))) continue;
-    for (int64_t k = i; k < i + lanes; ++k) from_float(x[k], y + k);
+    for (int64_t k = i; k < i + lanes; ++k) from_float(to_float(x[k]), y + k);
   }
 }
 
@@ -387,9 +375,9 @@ void convert_block(const CastArgs& a, int64_t first, int64_t n, float* buffer) {
   if (is_half(from)) {
     float* to = a.dst_dtype == DType::kF32 ? static_cast<float*>(dst) : buffer;
     if (from == DType::kF16) {
-      load_half(static_cast<const F16*>(src), to, n);
+      convert_half(static_cast<const F16*>(src), to, n);
     } else {
-      load_half(static_cast<const BF16*>(src), to, n);
+      convert_half(static_cast<const BF16*>(src), to, n);
     }
     if (to == dst) return;
     src = buffer;
@@ -401,9 +389,9 @@ void convert_block(const CastArgs& a, int64_t first, int64_t n, float* buffer) {
     src = buffer + kBlock;
   }
   if (a.dst_dtype == DType::kF16) {
-    store_half(static_cast<const float*>(src), static_cast<F16*>(dst), n);
+    convert_half(static_cast<const float*>(src), static_cast<F16*>(dst), n);
   } else {
-    store_half(static_cast<const float*>(src), static_cast<BF16*>(dst), n);
+    convert_half(static_cast<const float*>(src), static_cast<BF16*>(dst), n);
   }
 }
 
