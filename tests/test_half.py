@@ -113,6 +113,14 @@ def test_bfloat16_as_ml_dtypes_has_it() -> None:
     assert t.tolist() == [1.5, -2.0]
 
 
+def test_bfloat16_without_ml_dtypes_is_uint16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pydl.dtypes, "_bfloat16_of_ml_dtypes", lambda: None)
+    array = pydl.tensor([1.5, -2.0], dtype=pydl.bfloat16).numpy()
+    assert array.dtype == np.uint16
+    assert array.tolist() == [0x3FC0, 0xC000]
+    assert pydl.from_numpy(array).dtype is pydl.bfloat16
+
+
 # ---- every op
 
 
