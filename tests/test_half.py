@@ -19,6 +19,7 @@ import pydl
 import pydl.nn.functional as F
 from pydl import Tensor, _native, nn, ops, optim
 from pydl.autograd import grad
+from pydl.backends import numpy as oracle
 from pydl.dtypes import DType
 
 Array = npt.NDArray[Any]
@@ -248,6 +249,49 @@ def test_native_half_gemm(shape: tuple[int, int, int], dtype: DType) -> None:
         error = np.abs(wide(y) - want)
         bound = 0.5 * EPS[dtype] * np.abs(want) + 2.0**-21 * (sizes + 3) + LEAST[dtype]
         assert (error <= bound).all()
+
+
+# N, C, H, W, O, K, stride, padding, groups: each of the ways of conv.cc and conv_half.cc.
+CONVOLUTIONS = (
+    (5, 6, 9, 11, 7, 3, 1, 1, 1), (3, 2, 28, 28, 32, 3, 1, 0, 1), (4, 32, 13, 13, 64, 3, 1, 0, 1),
+    (3, 3, 16, 16, 16, 3, 1, 1, 1), (5, 16, 16, 16, 24, 4, 2, 1, 1), (3, 4, 42, 42, 32, 8, 4, 0, 1),
+    (2, 64, 7, 7, 130, 1, 1, 0, 1), (2, 70, 9, 9, 65, 1, 1, 0, 1), (3, 8, 10, 10, 6, 3, 2, 1, 2),
+    (3, 5, 6, 6, 4, 6, 1, 0, 1), (3, 9, 12, 10, 50, 5, 1, 2, 1), (1, 33, 8, 8, 17, 3, 2, 1, 1),
+    (0, 3, 8, 8, 4, 3, 1, 1, 1), (7, 4, 20, 20, 4, 3, 1, 1, 4), (40, 20, 14, 14, 50, 5, 1, 0, 1),
+)  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("shape", CONVOLUTIONS, ids=str)
+def test_native_half_conv(shape: tuple[int, ...], dtype: DType) -> None:
+    N, C, H, W, O, K, stride, pad, groups = shape  # noqa: E741
+    rng, how = np.random.default_rng(0), ((stride,) * 2, (pad,) * 2, (1, 1), groups)
+    sizes = (H + 2 * pad - K) // stride + 1, (W + 2 * pad - K) // stride + 1
+    x, w, y = (rounded(rng.standard_normal(s), dtype, "cpu")
+               for s in ((N, C, H, W), (O, C // groups, K, K), (N, O, *sizes)))  # fmt: skip
+    bias, back = (rng.standard_normal(n).astype(np.float32) for n in (O, C))
+    for name, operands, extra, result in (
+        ("conv2d", (x, w), bias, y), ("conv2d_grad_input", (y, w), back, x),
+        ("conv2d_grad_weight", (y, x), None, w),
+    ):  # fmt: skip
+        out = pydl.empty(*result.shape, dtype=dtype)
+        exact, magnitude = np.zeros(result.shape), np.zeros(result.shape)
+        called = [
+            (_native, [t.data for t in operands], out.data, _native.from_numpy),
+            (oracle, [wide(t) for t in operands], exact, np.float64),
+            (oracle, [np.abs(wide(t)) for t in operands], magnitude, np.float64),
+        ]
+        for kernels, arrays, to, convert_bias in called:
+            b = None if extra is None else convert_bias(extra)
+            if name == "conv2d":
+                kernels.conv2d(*arrays, b, to, *how)
+            elif name == "conv2d_grad_input":
+                kernels.conv2d_grad_input(*arrays, to, *how, b)
+            else:
+                kernels.conv2d_grad_weight(*arrays, to, *how)
+        sums = 2.0**-18 * magnitude.max(initial=0)
+        bound = 0.5 * EPS[dtype] * np.abs(exact) * (1 + 1e-6) + sums + LEAST[dtype]
+        assert (np.abs(wide(out) - exact) <= bound).all(), name
 
 
 def test_native_half_bits_do_not_depend_on_threads() -> None:

@@ -37,7 +37,8 @@ def test_the_best_isa_is_chosen() -> None:
 
 @pytest.mark.parametrize("isa", OTHERS)
 def test_op_table(isa: str) -> None:
-    files = [str(TESTS / name) for name in ("test_ops.py", "test_grad.py", "test_random_shapes.py")]
+    names = ("test_ops.py", "test_grad.py", "test_random_shapes.py", "test_half.py")
+    files = [str(TESTS / name) for name in names]
     options = ["-k", "native", "-p", "no:cacheprovider", "--tb=short", "--maxfail=20"]
     done = run(isa, "-m", "pytest", *files, *options)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
