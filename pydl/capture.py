@@ -162,7 +162,7 @@ class Captured:
                 "the outer one alone"
             )
         last = self._last
-        if last is not None and not kwargs and last.grad_mode is thread.grad and Op.direct:
+        if last is not None and not kwargs and last.in_mode_of(thread) and Op.direct:
             leaves = args if self._constants is None else self._leaves_of(args)
             output = MISFIT if leaves is None else last.attempt(leaves)
             if output is not MISFIT:
@@ -193,7 +193,7 @@ class Captured:
         output = None
         for left in range(repeat, 0, -1):
             last = None if thread.recording is not None else self._last
-            if last is not None and last.grad_mode is thread.grad and Op.direct:
+            if last is not None and last.in_mode_of(thread) and Op.direct:
                 leaves = args if self._constants is None else self._leaves_of(args)
                 if leaves is not None and last.start(leaves, left):
                     return Started(last, None)
@@ -215,7 +215,7 @@ class Captured:
         foreign = any(isinstance(x, Tensor) and x.device.name != "cpu" for x in leaves)
         if foreign or self._identity or not Op.direct:  # detect_anomaly wants to see every op
             return self._eagerly(args, kwargs, leaves)
-        key = (thread.grad, described)
+        key = ((thread.grad, thread.autocast), described)
         plans = self._known.get(key)
         if plans is None:
             if len(self._known) >= self._max_plans:

@@ -63,7 +63,7 @@ class Plan:
     def __init__(self, name: str, slots: list[Tensor]) -> None:
         self.name = name
         self.slots = slots
-        self.grad_mode = thread.grad
+        self.grad_mode, self.autocast = thread.grad, thread.autocast
         self._native = _native.Plan()
         self._views = [t.data.numpy() for t in slots]
         self._device = device("cpu")
@@ -75,11 +75,12 @@ class Plan:
         """Within the block this thread's kernel calls become those of the plan."""
         self._recording = recording = Recording(self._native)
         self._native.begin(None if companion is None else companion._native)
-        thread.recording = recording
+        thread.recording, casts = recording, thread.casts
+        thread.casts = None if casts is None else {}  # what was cast before would stay as it is
         try:
             yield recording
         finally:
-            thread.recording = None
+            thread.recording, thread.casts = None, casts
             self._native.end()
         self._modes = [(module, module.training) for module in recording.modules.values()]
         self._flags = [
@@ -129,6 +130,10 @@ class Plan:
         return mapped(lambda x: tensors[x.number] if isinstance(x, _Result) else x, self._output)
 
     # ---- replaying
+
+    def in_mode_of(self, now: Any) -> bool:
+        """Whether the thread differentiates and casts as it did while recording."""
+        return self.grad_mode is now.grad and self.autocast is now.autocast
 
     def in_mode(self) -> bool:
         """Whether modules train, and parameters learn, as they did while recording."""

@@ -341,6 +341,29 @@ def test_a_captured_step_has_the_bits_of_eager(dtype: DType) -> None:
     assert ends[0][0][-1] < ends[0][0][0]
 
 
+def test_a_captured_function_knows_autocast_around_it() -> None:
+    w = pydl.ones(4, 3).requires_grad_()
+
+    @pydl.capture
+    def product(x: Tensor) -> Tensor:
+        return F.linear(x, w)
+
+    x = pydl.ones(2, 3)
+    for _ in range(3):
+        assert product(x).dtype is pydl.float32
+        for dtype in TYPES:
+            with amp.autocast(dtype):
+                F.linear(x, w)  # w is cast here, and once more within the plan
+                for _ in range(3):
+                    assert product(x).dtype is dtype
+                with pydl.no_grad():
+                    w.fill_(2.0)
+                assert product(x).tolist() == [[6.0] * 4] * 2
+                with pydl.no_grad():
+                    w.fill_(1.0)
+                assert product(x).tolist() == [[3.0] * 4] * 2
+
+
 def test_activations_take_half_the_memory() -> None:
     """What a forward pass keeps for backward."""
     kept = {}
