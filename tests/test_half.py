@@ -232,7 +232,8 @@ def test_native_kernel_in_half_rounds_once(case: OpCase, dtype: DType) -> None:
 @both
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 7), (17, 33, 65), (64, 1008, 1025),
                                    (130, 100, 2050), (200, 2500, 30), (1, 300, 1000), (65, 17, 0),
-                                   (257, 49, 1), (70, 1100, 1301)])  # fmt: skip
+                                   (257, 49, 1), (70, 1100, 1301),
+                                   (130, 4200, 1101)])  # fmt: skip
 def test_native_half_gemm(shape: tuple[int, int, int], dtype: DType) -> None:
     m, n, k = shape
     rng = np.random.default_rng(0)
