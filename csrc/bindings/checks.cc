@@ -101,7 +101,7 @@ void Call::convert_staged(Way way) const {
     const Array &from = way == kRead ? *x.x : *x.copy, &to = way == kRead ? *x.copy : *x.x;
     const CastArgs a = {from.dtype, to.dtype, from.size, call.in_any("x", from),
                         call.out_any("out", to)};
-    call.submit_staged(cpu_table().cast, a);
+    call.run_staged(cpu_table().cast, a, nullptr, false);
   }
 }
 

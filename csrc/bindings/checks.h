@@ -152,9 +152,7 @@ class Call {
 
   template <class Args>
   void run(void (*fn)(const Args&), const Args& args) const {
-    if (!ready()) return;
-    WithoutGil unlocked;
-    submit_staged(fn, args);
+    if (ready()) run_staged(fn, args, nullptr, false);
   }
   // The same with `work` (null where none is wanted), which comes from the current pool: a recorded
   // plan reuses its block. `brief`: over before the GIL would be given away and taken back.
@@ -165,9 +163,7 @@ class Call {
     const int64_t bytes = work(args);
     const auto storage = bytes > 0 ? allocate_for(op_, bytes) : nullptr;
     args.work = bytes > 0 ? storage->data : nullptr;
-    if (brief) return submit_staged(fn, args, storage);
-    WithoutGil unlocked;
-    submit_staged(fn, args, storage);
+    run_staged(fn, args, storage, brief);
   }
 
  private:
@@ -221,14 +217,20 @@ class Call {
     return any;
   }
   template <class Args>
-  void submit_staged(void (*fn)(const Args&), const Args& args,
-                     const std::shared_ptr<Storage>& work = nullptr) const {
+  void run_staged(void (*fn)(const Args&), const Args& args, const std::shared_ptr<Storage>& work,
+                  bool brief) const {
     if (staged_) convert_staged(kRead);
+    // NOTE: with the GIL, as other threads of Python may free arrays of the plan's pool.
     if (Plan* plan = recording_plan()) {
       tell(plan);
       if (work) plan->describe_work(work);
     }
-    submit(fn, args);
+    if (brief) {
+      submit(fn, args);
+    } else {
+      WithoutGil unlocked;
+      submit(fn, args);
+    }
     if (staged_) convert_staged(kWritten);
   }
   void check_overlap(const Operand& out, const Operand& other) const;
