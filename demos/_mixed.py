@@ -25,3 +25,11 @@ class Mixed:
     def forward(self) -> pydl.amp.autocast:
         """For the block of the networks and the loss."""
         return pydl.amp.autocast(self.dtype, self.enabled)
+
+    def norm(self, norm: pydl.Tensor) -> pydl.Tensor:
+        """Of gradients, or 0 where the scaler leaves the step out: they were infinite then.
+
+        Args:
+            norm: ().
+        """
+        return pydl.where(pydl.isfinite(norm), norm, 0.0) if self.scaler.is_enabled() else norm

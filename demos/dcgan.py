@@ -239,7 +239,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor, with_generator: bool) -
         total = loss_d + config.gp_weight * penalty
     scaler.scale(total).backward()
     scaler.unscale_(run.optimizer_d)
-    norm_d = gradient_norm(run.discriminator)
+    norm_d = mixed.norm(gradient_norm(run.discriminator))
     scaler.step(run.optimizer_d)
 
     d_fake_after, loss_g, norm_g = d_fake, pydl.zeros(()), pydl.zeros(())
@@ -250,7 +250,7 @@ def train_step(run: Run, images: Tensor, labels: Tensor, with_generator: bool) -
             loss_g = generator_loss(config, d_fake_after)
         scaler.scale(loss_g).backward(inputs=list(run.generator.parameters()))
         scaler.unscale_(run.optimizer_g)
-        norm_g = gradient_norm(run.generator)
+        norm_g = mixed.norm(gradient_norm(run.generator))
         scaler.step(run.optimizer_g)
         run.average()
     scaler.update()
@@ -585,6 +585,11 @@ def signs(run: Run) -> list[str]:
         found.append(
             f"gradients are large: their lengths are {m['norm_d']:.0f} (D) and "
             f"{m['norm_g']:.0f} (G). What helps: smaller --lr-d and --lr-g."
+        )
+    if run.mixed.scaler.get_scale() < 1:
+        found.append(
+            "gradients leave the range of float16: the scale of the loss is down to "
+            f"{run.mixed.scaler.get_scale():.2g}. What helps: --amp bf16."
         )
     if not run.progress.scores:
         return found

@@ -136,6 +136,32 @@ def test_what_a_step_returns_is_what_it_says(monkeypatch: pytest.MonkeyPatch) ->
     assert losses(loss="wgan-gp") == pytest.approx((fake.mean() - real.mean(), -fake.mean()))
 
 
+def test_a_step_that_overflows_is_left_out(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float16 the first scales are too large for some networks: no reason to stop."""
+    monkeypatch.syspath_prepend(str(DEMOS))
+    import dcgan
+
+    config = dcgan.Config(root=str(images), out=str(tmp_path), amp="fp16", ngf=4, ndf=4, nz=10,
+                          batch_size=16)  # fmt: skip
+    run = dcgan.Run(config, dcgan.load_data(config))
+    scaler = run.mixed.scaler
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0**40})
+    parameters = [*run.generator.parameters(), *run.discriminator.parameters()]
+    before = [p.numpy().copy() for p in parameters]
+    images_, labels = next(iter(run.loader))
+    measures = dict(zip(dcgan.MEASURES, run.step(images_, labels), strict=True))
+    assert np.isfinite(list(measures.values())).all()
+    assert measures["norm_d"] == measures["norm_g"] == 0
+    assert scaler.get_scale() == 2.0**39
+    for p, kept in zip(parameters, before, strict=True):
+        np.testing.assert_array_equal(p.numpy(), kept)
+    assert not any("range of float16" in text for text in dcgan.signs(run))
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 0.5})
+    assert any("range of float16" in text for text in dcgan.signs(run))
+
+
 def test_gradient_penalty_of_a_known_slope(monkeypatch: pytest.MonkeyPatch) -> None:
     """A judge that is linear has the same slope everywhere, and its penalty a known gradient."""
     monkeypatch.syspath_prepend(str(DEMOS))
