@@ -44,5 +44,11 @@ inline T* as(void* p) {
   return static_cast<T*>(p);
 }
 
+// Of three copies of a function, that for elements of type `t`.
+template <class F>
+inline F* of_type(DType t, F* floats, F* f16, F* bf16) {
+  return t == DType::kF16 ? f16 : t == DType::kBF16 ? bf16 : floats;
+}
+
 }  // namespace PYDL_ISA
 }  // namespace pydl

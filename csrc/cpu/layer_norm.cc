@@ -225,9 +225,8 @@ void sum_piece(const void* ctx, int64_t piece, void*) {
 }  // namespace
 
 void layer_norm(const LayerNormArgs& a) {
-  const PieceFn piece = a.dtype == DType::kF16    ? &forward_piece<F16>
-                        : a.dtype == DType::kBF16 ? &forward_piece<BF16>
-                                                  : &forward_piece<float>;
+  const PieceFn piece =
+      of_type(a.dtype, forward_piece<float>, forward_piece<F16>, forward_piece<BF16>);
   parallel_for(ceil_div(a.N * a.G, rows_per_piece(a.C * a.S)), piece, &a);
 }
 
@@ -238,9 +237,8 @@ int64_t layer_norm_backward_work(const LayerNormBackwardArgs& a) {
 
 void layer_norm_backward(const LayerNormBackwardArgs& a) {
   const Cut cut = cut_of(a);
-  const PieceFn piece = a.dtype == DType::kF16    ? &backward_piece<F16>
-                        : a.dtype == DType::kBF16 ? &backward_piece<BF16>
-                                                  : &backward_piece<float>;
+  const PieceFn piece =
+      of_type(a.dtype, backward_piece<float>, backward_piece<F16>, backward_piece<BF16>);
   parallel_for(cut.blocks * cut.runs, piece, &a);
   if (a.gweight != nullptr) parallel_for(ceil_div(a.G * a.C, kTile), &sum_piece, &a);
 }

@@ -21,12 +21,13 @@ float weight_sum(const float* weight, int64_t C) {
 }
 
 // sum over c of w[c] * (log_sum - (x[c * stride] - m))
-float sum_over_classes(const CrossEntropyArgs& a, const float* x, int64_t stride, float m,
+template <class T>
+float sum_over_classes(const CrossEntropyArgs& a, const T* x, int64_t stride, float m,
                        float log_sum) {
   float total = 0.0f;
   if (stride != 1) {
     for (int64_t c = 0; c < a.C; ++c) {
-      total += weight_of(a.weight, c) * (log_sum - (x[c * stride] - m));
+      total += weight_of(a.weight, c) * (log_sum - (to_float(x[c * stride]) - m));
     }
     return total;
   }
@@ -41,7 +42,8 @@ float sum_over_classes(const CrossEntropyArgs& a, const float* x, int64_t stride
 }
 
 // One prediction: x[c * stride], with its maximum m and log_sum = log sum e^(x - m).
-void write_loss(const CrossEntropyArgs& a, const float* x, int64_t stride, int64_t at, float m,
+template <class T>
+void write_loss(const CrossEntropyArgs& a, const T* x, int64_t stride, int64_t at, float m,
                 float log_sum) {
   const int64_t t = a.target[at];
   a.lse[at] = m + log_sum;
@@ -54,7 +56,7 @@ void write_loss(const CrossEntropyArgs& a, const float* x, int64_t stride, int64
     return;
   }
   const float w = weight_of(a.weight, t);
-  float loss = w * (log_sum - (x[t * stride] - m));
+  float loss = w * (log_sum - (to_float(x[t * stride]) - m));
   if (a.smoothing > 0.0f) {
     const float all = sum_over_classes(a, x, stride, m, log_sum);
     loss = (1.0f - a.smoothing) * loss + a.smoothing / static_cast<float>(a.C) * all;
@@ -63,7 +65,26 @@ void write_loss(const CrossEntropyArgs& a, const float* x, int64_t stride, int64
   a.count[at] = w;
 }
 
-void forward_piece(const void* ctx, int64_t piece, void* scratch) {
+template <class T>
+void rows_piece(const void* ctx, int64_t piece, void*) {
+  const CrossEntropyArgs& a = *static_cast<const CrossEntropyArgs*>(ctx);
+  const int64_t rows = row_cut(a.N, a.C, 1).outers, n0 = piece * rows;
+  for (int64_t from = n0; from < min64(a.N, n0 + rows); from += kWidth) {
+    const int64_t lanes = min64(kWidth, min64(a.N, n0 + rows) - from);
+    float m[kWidth], sum[kWidth] = {};
+    for (int64_t i = 0; i < lanes; ++i) {
+      const T* x = as<T>(a.x) + (from + i) * a.C;
+      m[i] = row_max(x, a.C);
+      sum[i] = row_sum_exp(x, a.C, m[i]);
+    }
+    store(sum, log(load(sum)));
+    for (int64_t i = 0; i < lanes; ++i) {
+      write_loss(a, as<T>(a.x) + (from + i) * a.C, 1, from + i, m[i], sum[i]);
+    }
+  }
+}
+
+void tiles_piece(const void* ctx, int64_t piece, void* scratch) {
   const CrossEntropyArgs& a = *static_cast<const CrossEntropyArgs*>(ctx);
   const RowCut c = row_cut(a.N, a.C, a.S);
   const int64_t n0 = piece / c.tiles * c.outers, s0 = piece % c.tiles * c.tile;
@@ -72,13 +93,8 @@ void forward_piece(const void* ctx, int64_t piece, void* scratch) {
   float* sum = m + kTileWidth;
   for (int64_t n = n0; n < min64(a.N, n0 + c.outers); ++n) {
     const float* x = a.x + n * a.C * a.S + s0;
-    if (a.S == 1) {
-      m[0] = row_max(x, a.C);
-      sum[0] = row_sum_exp(x, a.C, m[0]);
-    } else {
-      tile_max(x, a.C, a.S, width, m);
-      tile_sum_exp(x, a.C, a.S, width, m, sum, nullptr);
-    }
+    tile_max(x, a.C, a.S, width, m);
+    tile_sum_exp(x, a.C, a.S, width, m, sum, nullptr);
     for (int64_t i = 0; i < width; i += kWidth) {
       const int64_t lanes = min64(kWidth, width - i);
       store_tail(sum + i, log(load_tail(sum + i, lanes)), lanes);
@@ -108,16 +124,25 @@ inline Vec gradient(Vec x, Vec lse, Vec p, Vec q, Vec w) {
   return select((p == set1(0.0f)) & (q == set1(0.0f)), set1(0.0f), g);
 }
 
+// v - r in lane i alone.
+inline Vec less_in_lane(Vec v, int64_t i, float r) {
+  static constexpr float kHot[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return select(load(kHot + 16 - i) == set1(1.0f), v - set1(r), v);
+}
+
+template <class T>
 void backward_row(const CrossEntropyBackwardArgs& a, const Factors& f, int64_t n) {
-  const float* x = a.x + n * a.C;
-  float* gx = a.gx + n * a.C;
+  const T* x = as<T>(a.x) + n * a.C;
+  T* gx = as<T>(a.gx) + n * a.C;
+  const int64_t target = f.r != 0.0f ? a.target[n] : -1;
   const Vec lse = set1(a.lse[n]), p = set1(f.p), q = set1(f.q), one = set1(1.0f);
   for (int64_t i = 0; i < a.C; i += kWidth) {
     const int64_t lanes = min64(kWidth, a.C - i);
     const Vec w = a.weight ? load_tail(a.weight + i, lanes) : one;
-    store_tail(gx + i, gradient(load_tail(x + i, lanes), lse, p, q, w), lanes);
+    Vec g = gradient(load_tail(x + i, lanes), lse, p, q, w);
+    if (target >= i && target < i + kWidth) g = less_in_lane(g, target - i, f.r);
+    store_tail(gx + i, g, lanes);
   }
-  if (f.r != 0.0f) gx[a.target[n]] -= f.r;
 }
 
 void backward_tile(const CrossEntropyBackwardArgs& a, float w_sum, int64_t n, int64_t s0,
@@ -147,24 +172,30 @@ void backward_tile(const CrossEntropyBackwardArgs& a, float w_sum, int64_t n, in
   }
 }
 
-void backward_piece(const void* ctx, int64_t piece, void* scratch) {
+template <class T>
+void backward_rows_piece(const void* ctx, int64_t piece, void*) {
+  const CrossEntropyBackwardArgs& a = *static_cast<const CrossEntropyBackwardArgs*>(ctx);
+  const int64_t rows = row_cut(a.N, a.C, 1).outers, n0 = piece * rows;
+  const float w_sum = weight_sum(a.weight, a.C);
+  for (int64_t n = n0; n < min64(a.N, n0 + rows); ++n) {
+    backward_row<T>(a, factors(a, w_sum, n), n);
+  }
+}
+
+void backward_tiles_piece(const void* ctx, int64_t piece, void* scratch) {
   const CrossEntropyBackwardArgs& a = *static_cast<const CrossEntropyBackwardArgs*>(ctx);
   const RowCut c = row_cut(a.N, a.C, a.S);
   const int64_t n0 = piece / c.tiles * c.outers, s0 = piece % c.tiles * c.tile;
   const float w_sum = weight_sum(a.weight, a.C);
   for (int64_t n = n0; n < min64(a.N, n0 + c.outers); ++n) {
-    if (a.S == 1) {
-      backward_row(a, factors(a, w_sum, n), n);
-    } else {
-      backward_tile(a, w_sum, n, s0, min64(c.tile, a.S - s0), static_cast<float*>(scratch));
-    }
+    backward_tile(a, w_sum, n, s0, min64(c.tile, a.S - s0), static_cast<float*>(scratch));
   }
 }
 
 }  // namespace
 
 void cross_entropy(const CrossEntropyArgs& a) {
-  if (is_half(a.dtype)) {
+  if (is_half(a.dtype) && a.S > 1) {
     using Args = CrossEntropyArgs;
     const auto advance = [](Args* part, int64_t n) {
       part->target += n * part->S;
@@ -175,11 +206,12 @@ void cross_entropy(const CrossEntropyArgs& a) {
     return run_sliced<Args>(
         {a, cross_entropy, &Args::N, advance, {{&Args::x, nullptr, a.C * a.S}}, 1, 0});
   }
-  parallel_for(row_cut(a.N, a.C, a.S).pieces, &forward_piece, &a);
+  const PieceFn rows = of_type(a.dtype, rows_piece<float>, rows_piece<F16>, rows_piece<BF16>);
+  parallel_for(row_cut(a.N, a.C, a.S).pieces, a.S > 1 ? tiles_piece : rows, &a);
 }
 
 void cross_entropy_backward(const CrossEntropyBackwardArgs& a) {
-  if (is_half(a.dtype)) {
+  if (is_half(a.dtype) && a.S > 1) {
     using Args = CrossEntropyBackwardArgs;
     const auto advance = [](Args* part, int64_t n) {
       part->gy += n * part->S * part->gy_step;
@@ -195,7 +227,9 @@ void cross_entropy_backward(const CrossEntropyBackwardArgs& a) {
                              2,
                              0});
   }
-  parallel_for(row_cut(a.N, a.C, a.S).pieces, &backward_piece, &a);
+  const PieceFn rows = of_type(a.dtype, backward_rows_piece<float>, backward_rows_piece<F16>,
+                               backward_rows_piece<BF16>);
+  parallel_for(row_cut(a.N, a.C, a.S).pieces, a.S > 1 ? backward_tiles_piece : rows, &a);
 }
 
 }  // namespace PYDL_ISA

@@ -178,38 +178,48 @@ void max_rows_alone(const void* ctx, int64_t piece, void* scratch) {
   }
 }
 
-template <bool kIndices>
-void max_rows_2x2(const void* ctx, int64_t piece, void*) {
-  const Job& job = *static_cast<const Job*>(ctx);
-  const PoolArgs& a = *job.a;
-  const int64_t end = min64((piece + 1) * job.per, job.total);
-  int64_t row = piece * job.per, oh = row % a.OH;
-  const float* plane = a.x + row / a.OH * a.H * a.W;
-  for (; row < end; ++row) {
-    max_row_2x2<kIndices>(a, plane, oh, (end - row) * a.OW, a.y + row * a.OW,
-                          a.indices + row * a.OW * kIndices);
-    if (++oh == a.OH) oh = 0, plane += a.H * a.W;
-  }
-}
-
 struct UnpoolJob {
   const UnpoolArgs* a;
   int64_t per;  // planes in a piece
 };
 
-void max_back_planes(const void* ctx, int64_t piece, void*) {
+// Planes of gradients in float32: their own memory, or a copy of each in the staging of a piece.
+struct Wide {
+  const float* gy;
+  float* gx;
+};
+Wide wide_planes(const float* gy, int64_t, float* gx, int64_t, void*) { return {gy, gx}; }
+template <class T>
+Wide wide_planes(const T* gy, int64_t out, T*, int64_t in, void* scratch) {
+  float* sums = staging_of(scratch);
+  float* copy = sums + ceil_div(in, 16) * 16;
+  widen_run(gy, out, copy);
+  return {copy, sums};
+}
+void round_plane(const float*, int64_t, float*) {}
+template <class T>
+void round_plane(const float* sums, int64_t n, T* gx) {
+  narrow_run(Output(gx, 0), sums, n, gx);
+}
+
+template <class T>
+void max_back_planes(const void* ctx, int64_t piece, void* scratch) {
   const Job& job = *static_cast<const Job*>(ctx);
   const PoolArgs& a = *job.a;
   const int64_t end = min64((piece + 1) * job.per, job.total), in = a.H * a.W, out = a.OH * a.OW;
   for (int64_t plane = piece * job.per; plane < end; ++plane) {
-    const float* __restrict gy = a.x + plane * out;
+    const T* gy = as<T>(a.x) + plane * out;
     const int32_t* __restrict index = a.indices + plane * out;
-    float* __restrict gx = a.y + plane * in;
+    T* gx = as<T>(a.y) + plane * in;
     if (spread_plane_2x2(a, gy, index, gx)) continue;
-    memset(gx, 0, static_cast<size_t>(in) * sizeof(float));
+    const Wide w = wide_planes(gy, out, gx, in, scratch);
+    float* __restrict sums = w.gx;
+    const float* __restrict g = w.gy;
+    memset(sums, 0, static_cast<size_t>(in) * sizeof(float));
     for (int64_t i = 0; i < out; ++i) {
-      if (index[i] >= 0 && index[i] < in) gx[index[i]] += gy[i];
+      if (index[i] >= 0 && index[i] < in) sums[index[i]] += g[i];
     }
+    round_plane(sums, in, gx);
   }
 }
 
@@ -336,18 +346,67 @@ void average_back_planes(const void* ctx, int64_t piece, void*) {
   }
 }
 
+// ---- windows of 2 x 2 side by side --------------------------------------------------------------
+
+enum class Kind { kMax, kMaxIndices, kAverage };
+
+template <Kind kKind, class T>
+void rows_2x2(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  const Vec divisor = set1(a.divisor == 0 ? 4.0f : static_cast<float>(a.divisor));
+  int64_t row = piece * job.per, oh = row % a.OH;
+  const T* plane = as<T>(a.x) + row / a.OH * a.H * a.W;
+  for (; row < end; ++row) {
+    T* y = as<T>(a.y) + row * a.OW;
+    int32_t* index = kKind == Kind::kMaxIndices ? a.indices + row * a.OW : nullptr;
+    row_2x2(a, oh, (end - row) * a.OW,
+            [&](int64_t at, int64_t i, int64_t n) __attribute__((always_inline)) {
+              if constexpr (kKind == Kind::kAverage) {
+                average_2x2(plane + at, a.W, divisor, n, y + i);
+              } else {
+                constexpr bool kIndices = kKind == Kind::kMaxIndices;
+                max_2x2<kIndices>(plane + at, a.W, at, n, y + i, kIndices ? index + i : nullptr);
+              }
+            });
+    if (++oh == a.OH) oh = 0, plane += a.H * a.W;
+  }
+}
+
+template <Kind kKind>
+void run_2x2(const PoolArgs& a) {
+  const PieceFn fn =
+      of_type(a.dtype, rows_2x2<kKind, float>, rows_2x2<kKind, F16>, rows_2x2<kKind, BF16>);
+  run_rows(a, {0, 0}, 2 * a.W, fn);
+}
+
+template <class T>
+void share_planes_2x2(const void* ctx, int64_t piece, void*) {
+  const Job& job = *static_cast<const Job*>(ctx);
+  const PoolArgs& a = *job.a;
+  const Vec divisor = set1(a.divisor == 0 ? 4.0f : static_cast<float>(a.divisor));
+  const int64_t end = min64((piece + 1) * job.per, job.total);
+  for (int64_t plane = piece * job.per; plane < end; ++plane) {
+    share_plane_2x2(a, as<T>(a.x) + plane * a.OH * a.OW, divisor, as<T>(a.y) + plane * a.H * a.W);
+  }
+}
+
 }  // namespace
 
 void max_pool(const PoolArgs& a) {
+  if (is_2x2(a)) {
+    return a.indices == nullptr ? run_2x2<Kind::kMax>(a) : run_2x2<Kind::kMaxIndices>(a);
+  }
   if (is_half(a.dtype)) return run_half_planes(a, max_pool, false);
   const bool fits = covered(a) * static_cast<int64_t>(sizeof(float)) <= kScratchBytes;
   PieceFn rows = a.indices == nullptr && fits ? max_rows_alone : max_rows;
-  if (is_2x2(a)) rows = a.indices == nullptr ? max_rows_2x2<false> : max_rows_2x2<true>;
   run_rows(a, inner_columns(a), a.stride_h * a.W, rows);
 }
 void max_pool_backward(const PoolArgs& a) {
-  if (is_half(a.dtype)) return run_half_planes(a, max_pool_backward, true);
-  run_planes(a, {0, 0}, max_back_planes);
+  const PieceFn fn =
+      of_type(a.dtype, max_back_planes<float>, max_back_planes<F16>, max_back_planes<BF16>);
+  run_planes(a, {0, 0}, fn);
 }
 void max_unpool(const UnpoolArgs& a) {
   const UnpoolJob job = {&a, max64(1, kPieceElements / max64(1, max64(a.in, a.out)))};
@@ -355,10 +414,16 @@ void max_unpool(const UnpoolArgs& a) {
 }
 
 void avg_pool(const PoolArgs& a) {
+  if (is_2x2(a)) return run_2x2<Kind::kAverage>(a);
   if (is_half(a.dtype)) return run_half_planes(a, avg_pool, false);
   run_rows(a, inner_columns(a), a.stride_h * a.W, average_rows);
 }
 void avg_pool_backward(const PoolArgs& a) {
+  if (is_2x2(a)) {
+    const PieceFn fn =
+        of_type(a.dtype, share_planes_2x2<float>, share_planes_2x2<F16>, share_planes_2x2<BF16>);
+    return run_planes(a, {0, 0}, fn);
+  }
   if (is_half(a.dtype)) return run_half_planes(a, avg_pool_backward, true);
   run_planes(a, inner_columns(a), average_back_planes);
 }

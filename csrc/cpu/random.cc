@@ -270,17 +270,15 @@ void random(const RandomArgs& a) {
 }
 
 void dropout(const DropoutArgs& a) {
-  const PieceFn piece = a.dtype == DType::kF16    ? dropout_piece<F16>
-                        : a.dtype == DType::kBF16 ? dropout_piece<BF16>
-                                                  : dropout_piece<float>;
+  const PieceFn piece =
+      of_type(a.dtype, dropout_piece<float>, dropout_piece<F16>, dropout_piece<BF16>);
   parallel_for(ceil_div(a.n, kPiece), piece, &a);
   advance(a.state, a.n);
 }
 
 void dropout_backward(const DropoutBackwardArgs& a) {
-  const PieceFn piece = a.dtype == DType::kF16    ? dropout_back_piece<F16>
-                        : a.dtype == DType::kBF16 ? dropout_back_piece<BF16>
-                                                  : dropout_back_piece<float>;
+  const PieceFn piece = of_type(a.dtype, dropout_back_piece<float>, dropout_back_piece<F16>,
+                                dropout_back_piece<BF16>);
   parallel_for(ceil_div(a.n, kPiece), piece, &a);
 }
 

@@ -11,28 +11,38 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-void softmax_row(const float* x, float* y, int64_t n) {
+// Where the exponentials of a row are kept until their sum is known.
+float* row_buffer(float* y, void*) { return y; }
+template <class T>
+float* row_buffer(T*, void* scratch) {
+  return staging_of(scratch);
+}
+
+template <class T>
+void softmax_row(const T* x, T* y, int64_t n, void* scratch) {
   if (n <= kWidth) {  // one register: short rows are many
     const Vec v = load_filled(x, n, -INFINITY);
     const Vec e = exp(v - set1(reduce_max(v)));
     return store_tail(y, e / set1(reduce_add(e)), n);
   }
+  float* kept = row_buffer(y, scratch);
   const Vec m = set1(row_max(x, n));
   Vec sum = set1(0.0f);
   for (int64_t i = 0; i < n; i += kWidth) {
     const int64_t lanes = min64(kWidth, n - i);
     const Vec e = exp(load_filled(x + i, lanes, -INFINITY) - m);
-    store_tail(y + i, e, lanes);
+    store_tail(kept + i, e, lanes);
     sum = sum + e;
   }
   const Vec r = set1(1.0f / reduce_add(sum));
   for (int64_t i = 0; i < n; i += kWidth) {
     const int64_t lanes = min64(kWidth, n - i);
-    store_tail(y + i, load_tail(y + i, lanes) * r, lanes);
+    store_tail(y + i, load_tail(kept + i, lanes) * r, lanes);
   }
 }
 
-void log_softmax_row(const float* x, float* y, int64_t n) {
+template <class T>
+void log_softmax_row(const T* x, T* y, int64_t n) {
   const float m = row_max(x, n);
   const Vec shift = set1(m), log_sum = set1(::logf(row_sum_exp(x, n, m)));
   for (int64_t i = 0; i < n; i += kWidth) {
@@ -75,8 +85,8 @@ void softmax_tile(const SoftmaxArgs& a, const float* x, float* y, int64_t width,
 }
 
 // gx = y (gy - sum gy y), or gy - e^y sum gy
-template <bool kLog>
-void backward_row(const float* gy, const float* y, float* gx, int64_t n) {
+template <bool kLog, class T>
+void backward_row(const T* gy, const T* y, T* gx, int64_t n) {
   Vec sum = set1(0.0f);
   for (int64_t i = 0; i < n; i += kWidth) {
     const int64_t lanes = min64(kWidth, n - i);
@@ -112,43 +122,61 @@ void backward_tile(const float* gy, const float* y, float* gx, int64_t n, int64_
   }
 }
 
-void softmax_piece(const void* ctx, int64_t piece, void* scratch) {
+// Half types come here as rows alone.
+template <class T>
+void rows_piece(const void* ctx, int64_t piece, void* scratch) {
+  const SoftmaxArgs& a = *static_cast<const SoftmaxArgs*>(ctx);
+  const int64_t rows = row_cut(a.outer, a.n, 1).outers, last = min64(a.outer, (piece + 1) * rows);
+  for (int64_t o = piece * rows; o < last; ++o) {
+    const T* x = as<T>(a.x) + o * a.n;
+    T* y = as<T>(a.y) + o * a.n;
+    a.log ? log_softmax_row(x, y, a.n) : softmax_row(x, y, a.n, scratch);
+  }
+}
+
+void tiles_piece(const void* ctx, int64_t piece, void* scratch) {
   const SoftmaxArgs& a = *static_cast<const SoftmaxArgs*>(ctx);
   const RowCut c = row_cut(a.outer, a.n, a.inner);
   const int64_t o0 = piece / c.tiles * c.outers, i = piece % c.tiles * c.tile;
   for (int64_t o = o0; o < min64(a.outer, o0 + c.outers); ++o) {
     const int64_t at = o * a.n * a.inner + i;
-    if (a.inner > 1) {
-      softmax_tile(a, a.x + at, a.y + at, min64(c.tile, a.inner - i), static_cast<float*>(scratch));
-    } else if (a.log) {
-      log_softmax_row(a.x + at, a.y + at, a.n);
-    } else {
-      softmax_row(a.x + at, a.y + at, a.n);
-    }
+    softmax_tile(a, a.x + at, a.y + at, min64(c.tile, a.inner - i), static_cast<float*>(scratch));
+  }
+}
+
+template <bool kLog, class T>
+void backward_rows_piece(const void* ctx, int64_t piece, void*) {
+  const SoftmaxBackwardArgs& a = *static_cast<const SoftmaxBackwardArgs*>(ctx);
+  const int64_t rows = row_cut(a.outer, a.n, 1).outers, last = min64(a.outer, (piece + 1) * rows);
+  for (int64_t at = piece * rows * a.n; at < last * a.n; at += a.n) {
+    backward_row<kLog>(as<T>(a.gy) + at, as<T>(a.y) + at, as<T>(a.gx) + at, a.n);
   }
 }
 
 template <bool kLog>
-void backward_piece(const void* ctx, int64_t piece, void* scratch) {
+void backward_tiles_piece(const void* ctx, int64_t piece, void* scratch) {
   const SoftmaxBackwardArgs& a = *static_cast<const SoftmaxBackwardArgs*>(ctx);
   const RowCut c = row_cut(a.outer, a.n, a.inner);
   const int64_t o0 = piece / c.tiles * c.outers, i = piece % c.tiles * c.tile;
   for (int64_t o = o0; o < min64(a.outer, o0 + c.outers); ++o) {
     const int64_t at = o * a.n * a.inner + i;
-    if (a.inner > 1) {
-      backward_tile<kLog>(a.gy + at, a.y + at, a.gx + at, a.n, a.inner, min64(c.tile, a.inner - i),
-                          static_cast<float*>(scratch));
-    } else {
-      backward_row<kLog>(a.gy + at, a.y + at, a.gx + at, a.n);
-    }
+    backward_tile<kLog>(a.gy + at, a.y + at, a.gx + at, a.n, a.inner, min64(c.tile, a.inner - i),
+                        static_cast<float*>(scratch));
   }
+}
+
+template <bool kLog>
+PieceFn backward_piece(const SoftmaxBackwardArgs& a) {
+  if (a.inner > 1) return backward_tiles_piece<kLog>;
+  return of_type(a.dtype, backward_rows_piece<kLog, float>, backward_rows_piece<kLog, F16>,
+                 backward_rows_piece<kLog, BF16>);
 }
 
 }  // namespace
 
 void softmax(const SoftmaxArgs& a) {
   if (a.n == 0) return;
-  if (is_half(a.dtype)) {
+  if (is_half(a.dtype) && a.inner > 1) {
     const int64_t row = a.n * a.inner;
     return run_sliced<SoftmaxArgs>(
         {a,
@@ -159,12 +187,13 @@ void softmax(const SoftmaxArgs& a) {
          2,
          0});
   }
-  parallel_for(row_cut(a.outer, a.n, a.inner).pieces, &softmax_piece, &a);
+  const PieceFn rows = of_type(a.dtype, rows_piece<float>, rows_piece<F16>, rows_piece<BF16>);
+  parallel_for(row_cut(a.outer, a.n, a.inner).pieces, a.inner > 1 ? tiles_piece : rows, &a);
 }
 
 void softmax_backward(const SoftmaxBackwardArgs& a) {
   if (a.n == 0) return;
-  if (is_half(a.dtype)) {
+  if (is_half(a.dtype) && a.inner > 1) {
     using Args = SoftmaxBackwardArgs;
     const int64_t row = a.n * a.inner;
     return run_sliced<Args>(
@@ -176,8 +205,8 @@ void softmax_backward(const SoftmaxBackwardArgs& a) {
          3,
          0});
   }
-  const int64_t pieces = row_cut(a.outer, a.n, a.inner).pieces;
-  parallel_for(pieces, a.log ? &backward_piece<true> : &backward_piece<false>, &a);
+  parallel_for(row_cut(a.outer, a.n, a.inner).pieces,
+               a.log ? backward_piece<true>(a) : backward_piece<false>(a), &a);
 }
 
 }  // namespace PYDL_ISA

@@ -27,8 +27,9 @@ inline RowCut row_cut(int64_t outer, int64_t n, int64_t inner) {
   return c;
 }
 
-// NaN may be lost here; it comes back with the exponentials.
-inline float row_max(const float* x, int64_t n) {
+// NaN may be lost here; it comes back with the exponentials. T is float, F16 or BF16.
+template <class T>
+inline float row_max(const T* x, int64_t n) {
   Vec m = set1(-INFINITY);
   for (int64_t i = 0; i < n; i += kWidth) {
     m = max(m, load_filled(x + i, min64(kWidth, n - i), -INFINITY));
@@ -37,7 +38,8 @@ inline float row_max(const float* x, int64_t n) {
 }
 
 // sum of e^(x - m)
-inline float row_sum_exp(const float* x, int64_t n, float m) {
+template <class T>
+inline float row_sum_exp(const T* x, int64_t n, float m) {
   const Vec shift = set1(m);
   Vec sum = set1(0.0f);
   for (int64_t i = 0; i < n; i += kWidth) {

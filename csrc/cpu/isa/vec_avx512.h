@@ -51,6 +51,16 @@ inline Vec widen(__m256i h, BF16) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16))};
 }
 inline __m256i narrow(Vec a, F16) { return _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT); }
+inline __m256i high_halves(__m512i w) {
+#if defined(PYDL_EMULATE_AVX512)
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(w, 16));
+#else
+  alignas(32) static const uint16_t kOdd[16] = {1,  3,  5,  7,  9,  11, 13, 15,
+                                                17, 19, 21, 23, 25, 27, 29, 31};
+  const __m256i odd = _mm256_load_si256(reinterpret_cast<const __m256i*>(kOdd));
+  return _mm512_castsi512_si256(_mm512_permutexvar_epi16(_mm512_castsi256_si512(odd), w));
+#endif
+}
 // NOTE: a NaN becomes some NaN; those of a cast go by scalar code.
 inline __m256i narrow(Vec a, BF16) {
   const __m512i u = _mm512_castps_si512(a.v);
@@ -59,7 +69,7 @@ inline __m256i narrow(Vec a, BF16) {
   r = _mm512_mask_add_epi32(r, odd, r, _mm512_set1_epi32(1));
   const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
   r = _mm512_mask_mov_epi32(r, nan, _mm512_set1_epi32(0x7fc00000));
-  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16));
+  return high_halves(r);
 }
 template <class T>
 inline Vec load(const T* p) {
