@@ -15,7 +15,8 @@ namespace PYDL_ISA {
 namespace {
 
 constexpr int64_t kPiece = 65536;  // elements
-constexpr int64_t kTile = 64;
+template <class T>
+constexpr int64_t kTile = sizeof(T) == 2 ? 128 : 64;
 
 // ---- copy: the problem in normal form ----------------------------------------------------------
 
@@ -202,13 +203,14 @@ template <class T>
 Tile<T> tile_at(const CopyContext& c, int64_t tile) {
   const Layout& l = c.l;
   const int32_t di = l.ndim - 2, dj = l.ndim - 1;
-  const int64_t tiles_i = ceil_div(l.shape[di], kTile), tiles_j = ceil_div(l.shape[dj], kTile);
-  const int64_t i = tile % tiles_i * kTile, j = tile / tiles_i % tiles_j * kTile;
+  const int64_t tiles_i = ceil_div(l.shape[di], kTile<T>),
+                tiles_j = ceil_div(l.shape[dj], kTile<T>);
+  const int64_t i = tile % tiles_i * kTile<T>, j = tile / tiles_i % tiles_j * kTile<T>;
   int64_t src, dst;
   locate(l, di, tile / (tiles_i * tiles_j), &src, &dst);
   return {static_cast<const T*>(c.src) + src + j * l.src[dj] + i,
-          static_cast<T*>(c.dst) + dst + i * l.dst[di] + j, min64(kTile, l.shape[di] - i),
-          min64(kTile, l.shape[dj] - j)};
+          static_cast<T*>(c.dst) + dst + i * l.dst[di] + j, min64(kTile<T>, l.shape[di] - i),
+          min64(kTile<T>, l.shape[dj] - j)};
 }
 
 template <class T>
@@ -224,14 +226,14 @@ void transpose_tile(const Tile<T>& a, const Tile<T>& next, int64_t s, T* buffer)
   for (int64_t j = 0; j < n0; j += kSide) {
     for (int64_t k = j; k < min64(j + kSide, next.n); ++k) prefetch(next.src + k * s, next.m);
     for (int64_t i = 0; i < m0; i += kSide) {
-      transpose_square(a.src + j * s + i, s, buffer + i * kTile + j, kTile);
+      transpose_square(a.src + j * s + i, s, buffer + i * kTile<T> + j, kTile<T>);
     }
   }
   for (int64_t i = m0; i < a.m; ++i) {
-    for (int64_t j = 0; j < n0; ++j) buffer[i * kTile + j] = a.src[j * s + i];
+    for (int64_t j = 0; j < n0; ++j) buffer[i * kTile<T> + j] = a.src[j * s + i];
   }
   for (int64_t j = n0; j < a.n; ++j) {
-    for (int64_t i = 0; i < a.m; ++i) buffer[i * kTile + j] = a.src[j * s + i];
+    for (int64_t i = 0; i < a.m; ++i) buffer[i * kTile<T> + j] = a.src[j * s + i];
   }
 }
 
@@ -249,7 +251,7 @@ void transpose_piece(const void* ctx, int64_t piece, void* scratch) {
     const Tile<T> next = tile_at<T>(c, min64(i + 1, end - 1));
     transpose_tile(tile, next, s, buffer);
     for (int64_t k = 0; k < tile.m; ++k) {
-      memcpy(tile.dst + k * t, buffer + k * kTile, static_cast<size_t>(tile.n) * sizeof(T));
+      memcpy(tile.dst + k * t, buffer + k * kTile<T>, static_cast<size_t>(tile.n) * sizeof(T));
       if (k < next.m) prefetch(next.dst + k * t, next.n);
     }
     tile = next;
@@ -275,9 +277,9 @@ void copy_of(const CopyArgs& a) {
   const int32_t d = transposed_dim(c.l), last = c.l.ndim - 1;
   if (d < 0) return copy_rows<T>(&c);
   for (int32_t i = d; i + 1 < last; ++i) swap_dims(&c.l, i, i + 1);
-  c.tiles = ceil_div(c.l.shape[last - 1], kTile) * ceil_div(c.l.shape[last], kTile);
+  c.tiles = ceil_div(c.l.shape[last - 1], kTile<T>) * ceil_div(c.l.shape[last], kTile<T>);
   for (int32_t i = 0; i + 1 < last; ++i) c.tiles *= c.l.shape[i];
-  c.rows = kPiece / (kTile * kTile);
+  c.rows = kPiece / (kTile<T> * kTile<T>);
   parallel_for(ceil_div(c.tiles, c.rows), &transpose_piece<T>, &c);
 }
 

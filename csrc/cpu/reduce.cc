@@ -162,10 +162,20 @@ template <class Op>
 void fold_wide_floats(const typename Op::In* x, int64_t rows, int64_t stride, int64_t width,
                       float* acc) {
   for (int64_t i = 0; i < width; ++i) acc[i] = Op::identity();
+  const int64_t quarter = ceil_div(width, 4 * kWidth) * kWidth;
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * stride) {
     int64_t i = 0;
-    for (; i + kWidth <= width; i += kWidth) fold_four_rows<Op>(x, stride, i, kWidth, acc);
+    for (int64_t q = 0; q < 4; ++q) {
+      const int64_t end = min64((q + 1) * quarter, width / kWidth * kWidth);
+      const auto* next = x + (4 + q) * stride;
+      for (; i < end; i += kWidth, next += 4 * kWidth) {
+        if (sizeof(*x) == 2) {  // a stream of the rows to come: four short ones are too slow
+          for (int64_t k = 0; k < 4 * kWidth; k += 32) __builtin_prefetch(next + k);
+        }
+        fold_four_rows<Op>(x, stride, i, kWidth, acc);
+      }
+    }
     if (i < width) fold_four_rows<Op>(x, stride, i, width - i, acc);
   }
   for (; r < rows; ++r, x += stride) {
