@@ -315,6 +315,77 @@ void multiply_half_row(const HalfBlock<T>& x) {
   finish_half_row(x, x.packed, 0, 0, x.g.n);
 }
 
+// ---- few rows times a matrix that is contiguous along k ----------------------------------------
+// Dots, as in gemm_thin.h. Few columns are few rows of the transposed product.
+
+struct HalfDots {
+  bool flip;
+  int64_t few, many;    // rows of the product and its columns; no rows: not this way
+  int64_t cols, parts;  // columns of a piece, pieces
+};
+
+inline HalfDots make_half_dots(const GemmArgs& g) {
+  HalfDots x = {};
+  const bool rows = g.m <= kMostRows && g.trans_b, columns = g.n <= kMostRows && !g.trans_a;
+  const int64_t few = rows ? g.m : g.n;
+  if ((!rows && !columns) || few * (g.k + kWidth) > kThinCopy) return x;
+  x.flip = !rows;
+  x.few = few;
+  x.many = rows ? g.n : g.m;
+  const double column = 2.0 * static_cast<double>(max64(1, g.k) * max64(8, few));
+  const int64_t want = ceil_div(static_cast<int64_t>(kThinFlops / column), kDotPitch) * kDotPitch;
+  x.cols = min64(x.many, max64(want, kDotPitch));
+  x.parts = ceil_div(x.many, x.cols);
+  return x;
+}
+
+template <int R, class T>
+void half_dots(const HalfBlock<T>& x, const HalfDots& d, const float* rows, int64_t pitch,
+               int64_t j, int64_t end) {
+  if constexpr (R > 1) {
+    if (d.few < R) return half_dots<R - 1>(x, d, rows, pitch, j, end);
+  }
+  constexpr int L = kDotColumns[R];
+  for (; j < end; j += L) {
+    const T* columns[L];
+    for (int64_t l = 0; l < L; ++l) {
+      const int64_t at = min64(j + l, end - 1);
+      columns[l] = d.flip ? x.a(at, 0) : x.b(0, at);
+    }
+    float sums[R * kDotPitch];
+    dot_tile<R, L>(x.g.k, rows, pitch, columns, sums, kDotPitch);
+    const int64_t some = min64(L, end - j);
+    if (!d.flip) {
+      for (int64_t r = 0; r < R; ++r) finish_half_row(x, sums + r * kDotPitch, r, j, some);
+      continue;
+    }
+    for (int64_t l = 0; l < some; ++l) {
+      float row[R];
+      for (int64_t r = 0; r < R; ++r) row[r] = sums[r * kDotPitch + l];
+      finish_half_row(x, row, j + l, 0, R);
+    }
+  }
+}
+
+template <class T>
+void half_dots_piece(const void* ctx, int64_t piece, void* scratch) {
+  HalfBlock<T> x = *static_cast<const HalfBlock<T>*>(ctx);
+  const HalfDots d = make_half_dots(x.g);
+  x.batch = piece / d.parts;
+  const int64_t pitch = ceil_div(x.g.k, kWidth) * kWidth, step = d.flip ? x.bk : x.ak;
+  float* rows = static_cast<float*>(scratch);
+  for (int64_t r = 0; r < d.few; ++r) {
+    const T* from = d.flip ? x.b(0, r) : x.a(r, 0);
+    if (step == 1) {
+      widen_run(from, x.g.k, rows + r * pitch);
+    } else {
+      for (int64_t k = 0; k < x.g.k; ++k) rows[r * pitch + k] = to_float(from[k * step]);
+    }
+  }
+  const int64_t j = piece % d.parts * d.cols;
+  half_dots<kMostRows>(x, d, rows, pitch, j, min64(d.many, j + d.cols));
+}
+
 template <class T, class Words>
 void multiply_halves(const GemmArgs& g) {
   HalfBlock<T> x = {};
@@ -326,6 +397,8 @@ void multiply_halves(const GemmArgs& g) {
   x.bj = g.trans_b ? g.ldb : 1;
   x.packed = static_cast<float*>(g.work);
   x.j1 = g.n;
+  const HalfDots dots = make_half_dots(g);
+  if (dots.few > 0) return parallel_for(dots.parts * g.batch, half_dots_piece<T>, &x);
   if (half_ranges(g) > 0) return multiply_half_row(x);
   const int64_t parts = x.plan.row_parts * x.plan.col_parts;
   if (!x.plan.shared) return parallel_for(parts * g.batch, multiply_half_piece<T, Words>, &x);
@@ -350,6 +423,7 @@ inline void multiply_half(const GemmArgs& g) {
 }
 
 inline int64_t half_work(const GemmArgs& g) {
+  if (make_half_dots(g).few > 0) return 0;
   if (half_ranges(g) > 0) return half_ranges(g) * half_row_pitch(g) * 4;
 #if defined(PYDL_HAS_DOT)
   if (g.dtype == DType::kBF16 && has_bf16_dot()) return make_half_plan<PairWords>(g).b_words * 4;

@@ -142,9 +142,10 @@ inline void loaded_once(Vec& x) {
 #endif
 }
 
-// R rows of A times L columns of B, both contiguous along k; the last columns may be one again.
-template <int R, int L>
-void dot_tile(int64_t k, const float* a, int64_t ai, const float* const* b, float* sums,
+// R rows of A times L columns of B, both contiguous along k; the last columns may be one again. T,
+// the elements of B, is float, F16 or BF16.
+template <int R, int L, class T>
+void dot_tile(int64_t k, const float* a, int64_t ai, const T* const* b, float* sums,
               int64_t pitch) {
   Vec acc[R][L];
 #pragma GCC unroll 6
@@ -165,8 +166,8 @@ void dot_tile(int64_t k, const float* a, int64_t ai, const float* const* b, floa
     }
   };
   const int64_t whole = k / kWidth * kWidth;
-  for (int64_t at = 0; at < whole; at += kWidth) step(at, [](const float* x) { return load(x); });
-  if (whole < k) step(whole, [=](const float* x) { return load_n(x, k - whole); });
+  for (int64_t at = 0; at < whole; at += kWidth) step(at, [](const auto* x) { return load(x); });
+  if (whole < k) step(whole, [=](const auto* x) { return load_n(x, k - whole); });
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
     if constexpr (L % 4 != 0) {
