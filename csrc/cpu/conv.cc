@@ -53,9 +53,19 @@ int64_t plan(const Conv2dArgs& a, Pass* p) {
   p->panels_per_piece = g.y.inside() && g.x.inside() ? 1 : even(panels, 10);
   int64_t pixels = min64(kBlockPixels, kSumFloats / (p->panels_per_piece * kTileCols));
   pixels = min64(pixels, max64(96, g.N * g.y.grid * g.x.grid / 8));
+  const int64_t places = g.y.grid * g.x.grid;
+  const int64_t images = min64(2 * kTileRows, kBlockPixels / places / kTileRows * kTileRows);
+  if (images > 0 && g.N >= kTileRows && g.border() > kWorthPlaces) {  // whole tiles of images
+    pixels = images * places;
+    int64_t most = max64(1, min64(10, kSumFloats / (pixels * kTileCols)));
+    while (most > 1 && ceil_div(g.N, images) * ceil_div(panels, most) < 8) --most;
+    p->panels_per_piece = even(panels, most);
+  }
   cut_grid(&g, p->x_image, pixels, kBlockDepth);
-  p->packed = reinterpret_cast<float*>(p->offset + g.k_block());
-  return g.k_block() * 8 + p->groups * p->lanes() * k * 4;
+  const int64_t offsets = (g.by_place ? 1 + 3 * places : 1) * g.k_block();
+  p->places = p->offset + g.k_block();
+  p->packed = reinterpret_cast<float*>(p->offset + offsets);
+  return offsets * 8 + p->groups * p->lanes() * k * 4;
 }
 
 // Weights of a few input channels of one panel: [k][lanes].
@@ -104,21 +114,69 @@ Cell cell_of(const Pass& p, int64_t piece) {
           part_begin(count, parts, part), part_begin(count, parts, part + 1)};
 }
 
-// One k block of one panel: sums[pixel][lane] (+)= pixels * weights.
-void multiply_panel(const Pass& p, int64_t b, int64_t pixels, const int64_t* pixel, const float* x,
-                    int64_t vecs, const float* w, float* sums) {
-  const int64_t k0 = p.g.k_begin(b), kc = p.g.k_begin(b + 1) - k0, width = vecs * kWidth;
-  const int64_t tiles = ceil_div(pixels, kTileRows);
+// Some rows of pixels by one panel of weights, over the elements of k that the walks name.
+template <class WalkA, class WalkB>
+void multiply_tiles(const Pass& p, bool add, int64_t pixels, const int64_t* pixel, int64_t step,
+                    const float* x, int64_t vecs, int64_t kc, WalkA walk_a, const float* w,
+                    WalkB walk_b, float* sums) {
+  const int64_t width = vecs * kWidth, tiles = ceil_div(pixels, kTileRows);
   for (int64_t u = 0; u < tiles; ++u) {
     const int64_t q = part_begin(pixels, tiles, u), r = part_begin(pixels, tiles, u + 1) - q;
     const float* rows[kTileRows];
-    for (int64_t i = 0; i < r; ++i) rows[i] = x + pixel[q + i];
+    for (int64_t i = 0; i < r; ++i) rows[i] = x + pixel[(q + i) * step];
     TileOut out;
-    out.c = sums + q * width;
-    out.ldc = width;
+    out.c = sums + q * step * width;
+    out.ldc = step * width;
     out.cols = width;
-    out.add = b > 0;
-    run_tile_of(p.words, r, vecs, kc, rows, Table{p.offset}, w + k0 * width, Step{width}, out);
+    out.add = add;
+    run_tile_of(p.words, r, vecs, kc, rows, walk_a, w, walk_b, out);
+  }
+}
+
+// The elements of k of a place that lie inside the image: where in the source, and where in the
+// weights of a panel of the one and of the other width. Rows of k_block().
+int64_t* place_list(const Pass& p, int64_t place, int64_t which) {
+  return p.places + (place * 3 + which) * p.g.k_block();
+}
+
+void list_place(const void* ctx, int64_t place, void*) {
+  const Pass& p = *static_cast<const Pass*>(ctx);
+  const Grid& g = p.g;
+  const Taps t = g.taps_inside(place);
+  const Panels panels(p.M);
+  const int64_t narrow = panels.vecs / panels.count * kWidth;
+  int64_t* source = place_list(p, place, 0);
+  int64_t* weight = place_list(p, place, 1);
+  int64_t* wider = place_list(p, place, 2);
+  for (int64_t c = 0; c < g.depth; ++c) {
+    for (int64_t y = t.y0; y < t.y1; ++y) {
+      for (int64_t x = t.x0; x < t.x1; ++x) {
+        const int64_t k = (c * g.y.taps + y) * g.x.taps + x;
+        *source++ = p.offset[k];
+        *weight++ = k * narrow;
+        *wider++ = k * (narrow + kWidth);
+      }
+    }
+  }
+}
+
+// One k block of one panel: sums[pixel][lane] (+)= pixels * weights.
+void multiply_panel(const Pass& p, int64_t b, const Block& t, const int64_t* pixel, const float* x,
+                    int64_t vecs, const float* w, float* sums) {
+  const Grid& g = p.g;
+  const int64_t k0 = g.k_begin(b), kc = g.k_begin(b + 1) - k0, width = vecs * kWidth;
+  w += k0 * width;
+  if (!g.by_place) {
+    return multiply_tiles(p, b > 0, t.pixels(), pixel, 1, x, vecs, kc, Table{p.offset}, w,
+                          Step{width}, sums);
+  }
+  const Panels panels(p.M);
+  const int64_t places = t.rows * t.cols, channels = kc / g.taps();
+  const int64_t which = vecs == panels.vecs / panels.count ? 1 : 2;
+  for (int64_t i = 0; i < places; ++i) {
+    multiply_tiles(p, b > 0, t.images, pixel + i, places, x, vecs,
+                   channels * g.taps_inside(i).count(), Table{place_list(p, i, 0)}, w,
+                   Table{place_list(p, i, which)}, sums + i * width);
   }
 }
 
@@ -147,7 +205,7 @@ void correlate_channels(const void* ctx, int64_t piece, void* scratch) {
     const float* x = stage(p.g, c.t, p.x + c.group * p.x_group, p.x_image, b, staged);
     for (int64_t i = c.panel0; i < c.panel1; ++i) {
       const int64_t m0 = panels.begin(i) * kWidth;
-      multiply_panel(p, b, pixels, pixel, x, panels.width(i), w + m0 * p.g.k(),
+      multiply_panel(p, b, c.t, pixel, x, panels.width(i), w + m0 * p.g.k(),
                      sums + (m0 - begin) * pixels);
     }
   }
@@ -168,6 +226,7 @@ void correlate(const Pass& p) {
   }
   const int64_t panels = Panels(p.M).count;
   k_offsets(g, p.offset);
+  if (g.by_place) parallel_for(g.y.grid * g.x.grid, list_place, &p);
   parallel_for(p.groups * panels * ceil_div(g.CI, kPackChannels), pack_weights, &p);
   parallel_for(g.blocks() * p.groups * ceil_div(panels, p.panels_per_piece), correlate_channels,
                &p);

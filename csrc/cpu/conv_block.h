@@ -15,6 +15,16 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
+struct Span {
+  int64_t lo, hi;
+};
+
+// A rectangle of taps.
+struct Taps {
+  int64_t y0, y1, x0, x1;
+  int64_t count() const { return (y1 - y0) * (x1 - x0); }
+};
+
 // One spatial axis. Pixel i in [0, grid) lies at out0 + i * out_step of the output; its tap t reads
 // position i * stride + d0 + t * dstep of the input and kernel element k0 + t * kstep.
 struct Axis {
@@ -26,6 +36,22 @@ struct Axis {
   int64_t span() const { return taps > 0 ? max64(offset(0), offset(taps - 1)) - low() + 1 : 1; }
   bool inside() const {  // nobody reads outside
     return low() >= 0 && (grid - 1) * stride + low() + span() <= in;
+  }
+  // The taps of pixel i that read the input, not the zeros around it.
+  Span inside(int64_t i) const {
+    const auto outside = [&](int64_t t) {
+      const int64_t at = i * stride + offset(t);
+      return at < 0 || at >= in;
+    };
+    Span s = {0, taps};
+    while (s.lo < s.hi && outside(s.lo)) ++s.lo;
+    while (s.hi > s.lo && outside(s.hi - 1)) --s.hi;
+    return s;
+  }
+  double share_inside() const {  // of all taps of all pixels
+    int64_t sum = 0;
+    for (int64_t i = 0; i < grid; ++i) sum += inside(i).hi - inside(i).lo;
+    return static_cast<double>(sum) / static_cast<double>(max64(1, grid * taps));
   }
 };
 
@@ -46,8 +72,14 @@ struct Grid {
   int64_t depth;                // input channels (kColumns: taps and channels) of a k block
   int64_t pitch, plane, image;  // strides of the source in floats
   Source source;
+  bool by_place;  // a tile is one pixel of several images, and leaves out the taps on the border
 
   int64_t taps() const { return y.taps * x.taps; }
+  Taps taps_inside(int64_t place) const {
+    const Span v = y.inside(place / x.grid), h = x.inside(place % x.grid);
+    return {v.lo, v.hi, h.lo, h.hi};
+  }
+  double border() const { return 1.0 - y.share_inside() * x.share_inside(); }  // share of taps
   int64_t k() const { return CI * taps(); }
   int64_t k_block() const { return source == Source::kColumns ? depth : depth * taps(); }
   int64_t k_blocks() const {
@@ -71,6 +103,8 @@ struct Grid {
 };
 
 constexpr int64_t kStageFloats = 96 * 1024;  // of a piece's 256 Ki floats of scratch
+constexpr int64_t kPlaceImages = 4;          // rows of a tile by places
+constexpr double kWorthPlaces = 0.04;        // of the taps on the border
 
 inline int64_t even(int64_t n, int64_t most) { return ceil_div(n, ceil_div(n, most)); }
 
@@ -84,6 +118,7 @@ inline double padded_floats(const Grid& g) {
 // until a padded block fits into scratch; where it never does, columns are gathered.
 inline void cut_grid(Grid* g, int64_t x_image, int64_t pixels, int64_t depth) {
   const int64_t taps = max64(1, g->taps());
+  g->by_place = false;
   g->cols = even(g->x.grid, pixels);
   g->rows = even(g->y.grid, max64(1, pixels / g->cols));
   const bool whole = g->cols == g->x.grid && g->rows == g->y.grid;
@@ -113,7 +148,10 @@ inline void cut_grid(Grid* g, int64_t x_image, int64_t pixels, int64_t depth) {
   g->pitch = (g->cols - 1) * g->x.stride + g->x.span();
   g->plane = ((g->rows - 1) * g->y.stride + g->y.span()) * g->pitch;
   g->image = g->depth * g->plane;
-  if (padded_floats(*g) <= kStageFloats && taps <= 16 * depth) return;
+  if (padded_floats(*g) <= kStageFloats && taps <= 16 * depth) {
+    g->by_place = g->images >= kPlaceImages && g->border() > kWorthPlaces;
+    return;
+  }
   g->source = Source::kColumns;
   g->depth = depth;
   g->plane = kStageFloats / depth / kWidth * kWidth;  // pixels of a column

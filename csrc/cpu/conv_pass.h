@@ -28,6 +28,7 @@ struct Pass {
   int64_t panels_per_piece;  // where lanes are channels
   float* packed;             // weights [group][panel][k][lanes], where lanes are channels
   int64_t* offset;           // of k in the source
+  int64_t* places;           // lists of what lies inside, by place
   int64_t* w_offset;         // of k in the weights, where lanes are pixels
 
   int64_t lanes() const { return Panels(M).vecs * kWidth; }
