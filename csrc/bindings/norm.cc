@@ -169,12 +169,20 @@ void layer_norm_backward(const Array& gy, const Array& x, Optional weight, const
 
 // ---- softmax -----------------------------------------------------------------------------------
 
+// Whether `arrays` of n by inner float32 have room beside the scratch; of an empty array n * inner
+// may be anything.
+bool can_stage(int64_t arrays, int64_t n, int64_t inner) {
+  int64_t floats = arrays;
+  return !__builtin_mul_overflow(floats, n, &floats) &&
+         !__builtin_mul_overflow(floats, inner, &floats) && floats <= kStagedFloats;
+}
+
 void softmax(const Array& x, const Array& y, int64_t outer, int64_t n, int64_t inner, bool log) {
   Call call("softmax");
   call.elements("x", x, outer, n, inner, "(outer, n, inner)");
   call.same_shape("y", y, "x", x);
   SoftmaxArgs a = {outer, n, inner, log ? 1 : 0, DType::kF32, nullptr, nullptr};
-  if (2 * n * inner <= kStagedFloats) a.dtype = call.takes({&x, &y});
+  if (can_stage(2, n, inner)) a.dtype = call.takes({&x, &y});
   a.x = call.in<float>("x", x);
   a.y = call.out<float>("y", y);
   call.run(cpu_table().softmax, a);
@@ -187,7 +195,7 @@ void softmax_backward(const Array& gy, const Array& y, const Array& gx, int64_t 
   call.same_shape("gy", gy, "y", y);
   call.same_shape("gx", gx, "y", y);
   SoftmaxBackwardArgs a = {outer, n, inner, log ? 1 : 0, DType::kF32, nullptr, nullptr, nullptr};
-  if (3 * n * inner <= kStagedFloats) a.dtype = call.takes({&gy, &y, &gx});
+  if (can_stage(3, n, inner)) a.dtype = call.takes({&gy, &y, &gx});
   a.gy = call.in<float>("gy", gy);
   a.y = call.in<float>("y", y);
   a.gx = call.out<float>("gx", gx);
