@@ -54,8 +54,8 @@ int64_t plan(const Conv2dArgs& a, Pass* p) {
   int64_t pixels = min64(kBlockPixels, kSumFloats / (p->panels_per_piece * kTileCols));
   pixels = min64(pixels, max64(96, g.N * g.y.grid * g.x.grid / 8));
   const int64_t places = g.y.grid * g.x.grid;
-  const int64_t images = min64(2 * kTileRows, kBlockPixels / places / kTileRows * kTileRows);
-  if (images > 0 && g.N >= kTileRows && g.border() > kWorthPlaces) {  // whole tiles of images
+  if (places * kTileRows <= kBlockPixels && g.N >= kTileRows && g.border() > kWorthPlaces) {
+    const int64_t images = kTileRows;  // a tile of each place
     pixels = images * places;
     int64_t most = max64(1, min64(10, kSumFloats / (pixels * kTileCols)));
     while (most > 1 && ceil_div(g.N, images) * ceil_div(panels, most) < 8) --most;

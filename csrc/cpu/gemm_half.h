@@ -18,12 +18,13 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
-constexpr int64_t kHalfDepth = 512;  // words
-constexpr int64_t kHalfRows = 64;    // of a piece
-constexpr int64_t kHalfPanels = 21;  // of a piece, as many as its sums have room for
-constexpr double kHalfFlops = 2e6;   // worth a piece
-constexpr int64_t kHalfPieces = 16;  // enough to share
-constexpr int64_t kHalfGroup = 4;    // panels of a piece that packs B
+constexpr int64_t kHalfDepth = 512;     // words
+constexpr int64_t kHalfRows = 64;       // of a piece
+constexpr int64_t kHalfPanels = 21;     // of a piece, as many as its sums have room for
+constexpr double kHalfFlops = 2e6;      // worth a piece
+constexpr int64_t kHalfPieces = 16;     // enough to share
+constexpr int64_t kHalfNear = 1 << 17;  // words of B that stay in the second cache
+constexpr int64_t kHalfGroup = 4;       // panels of a piece that packs B
 
 // Scratch of a piece: its rows of A and a panel of B over some steps, and its sums.
 constexpr int64_t kHalfA = (kHalfRows + kWidth) * (kHalfDepth + kWidth);
@@ -118,11 +119,13 @@ HalfPlan make_half_plan(const GemmArgs& g) {
   const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) *
                        static_cast<double>(g.k) * static_cast<double>(g.batch);
   const double want = flops / kHalfFlops;
+  const bool near = Words::words(g.k) * g.n <= kHalfNear;
+  const int64_t least = near ? kTileRows : 4 * kTileRows;  // rows that repay reading B
   while (plan.row_parts * plan.col_parts * plan.col_blocks * g.batch < kHalfPieces &&
          static_cast<double>(plan.row_parts * plan.col_parts * plan.col_blocks * g.batch) < want) {
     if (plan.col_parts * plan.col_blocks * 2 <= panels) {
       plan.col_parts *= 2;
-    } else if (g.m / plan.row_parts >= 2 * kTileRows) {
+    } else if (g.m / plan.row_parts >= 2 * least) {
       plan.row_parts *= 2;
     } else {
       break;
