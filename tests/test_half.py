@@ -232,8 +232,9 @@ def test_native_kernel_in_half_rounds_once(case: OpCase, dtype: DType) -> None:
 @both
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 7), (17, 33, 65), (64, 1008, 1025),
                                    (130, 100, 2050), (200, 2500, 30), (1, 300, 1000), (65, 17, 0),
-                                   (257, 49, 1), (70, 1100, 1301),
-                                   (130, 4200, 1101)])  # fmt: skip
+                                   (257, 49, 1), (70, 1100, 1301), (130, 4200, 1101),
+                                   (1, 512, 3136), (6, 70, 701), (5, 1, 1300), (301, 3, 500),
+                                   (4, 1000, 33), (2, 2, 2)])  # fmt: skip
 def test_native_half_gemm(shape: tuple[int, int, int], dtype: DType) -> None:
     m, n, k = shape
     rng = np.random.default_rng(0)
@@ -259,6 +260,8 @@ CONVOLUTIONS = (
     (2, 64, 7, 7, 130, 1, 1, 0, 1), (2, 70, 9, 9, 65, 1, 1, 0, 1), (3, 8, 10, 10, 6, 3, 2, 1, 2),
     (3, 5, 6, 6, 4, 6, 1, 0, 1), (3, 9, 12, 10, 50, 5, 1, 2, 1), (1, 33, 8, 8, 17, 3, 2, 1, 1),
     (0, 3, 8, 8, 4, 3, 1, 1, 1), (7, 4, 20, 20, 4, 3, 1, 1, 4), (40, 20, 14, 14, 50, 5, 1, 0, 1),
+    (19, 64, 8, 8, 70, 4, 2, 1, 1), (9, 40, 4, 4, 97, 4, 2, 1, 1), (17, 48, 5, 6, 50, 5, 1, 2, 1),
+    (8, 33, 4, 4, 65, 3, 2, 1, 1), (35, 100, 7, 7, 48, 3, 1, 0, 1),
 )  # fmt: skip
 
 
@@ -295,6 +298,18 @@ def test_native_half_conv(shape: tuple[int, ...], dtype: DType) -> None:
         assert (np.abs(wide(out) - exact) <= bound).all(), name
 
 
+@both
+def test_native_half_sums_and_moves_of_matrices(dtype: DType) -> None:
+    """Sums of columns run in a stream, transpositions by tiles: sizes about both."""
+    rng = np.random.default_rng(0)
+    for m, n in ((1, 1), (3, 130), (127, 129), (128, 128), (257, 65), (5, 4097), (1000, 33)):
+        x = rounded(rng.standard_normal((m, n)), dtype, "cpu")
+        want, bound = wide(x).sum(0), 2.0**-22 * np.abs(wide(x)).sum(0) + LEAST[dtype]
+        error = np.abs(wide(x.sum(0)) - want)
+        assert (error <= 0.5 * EPS[dtype] * np.abs(want) * (1 + 1e-6) + bound).all()
+        np.testing.assert_array_equal(x.mT.contiguous().numpy(), x.numpy().T)
+
+
 def test_native_half_bits_do_not_depend_on_threads() -> None:
     rng = np.random.default_rng(0)
     results = []
@@ -310,6 +325,9 @@ def test_native_half_bits_do_not_depend_on_threads() -> None:
             y.float().sum().backward()
             assert w.grad is not None
             found = [a @ b, y, w.grad, F.batch_norm(x, None, None, training=True), x.sum((0, 2))]
+            small = rounded(rng.standard_normal((35, 64, 4, 4)), dtype, "cpu")
+            wide_w = rounded(rng.standard_normal((70, 64, 4, 4)), dtype, "cpu")
+            found += [F.conv2d(small, wide_w, stride=2, padding=1), a[:3] @ b, a[:3] @ a.mT]
             found += [F.max_pool2d(x, 2), F.softmax(a, 1), F.layer_norm(a, (700,)), ops.exp(a)]
             bits.append([t.detach().numpy().tobytes() for t in found])
         results.append(bits)
