@@ -37,7 +37,13 @@ def test_the_best_isa_is_chosen() -> None:
 
 @pytest.mark.parametrize("isa", OTHERS)
 def test_op_table(isa: str) -> None:
-    names = ("test_ops.py", "test_grad.py", "test_random_shapes.py", "test_half.py")
+    names = (
+        "test_ops.py",
+        "test_grad.py",
+        "test_random_shapes.py",
+        "test_half.py",
+        "test_pool_2x2.py",
+    )
     files = [str(TESTS / name) for name in names]
     options = ["-k", "native", "-p", "no:cacheprovider", "--tb=short", "--maxfail=20"]
     done = run(isa, "-m", "pytest", *files, *options)

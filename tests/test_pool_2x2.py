@@ -48,7 +48,7 @@ def same(got: Tensor, want: Array) -> None:
 
 @each_type
 @everywhere
-def test_winners_are_those_of_the_oracle(H: int, dtype: DType) -> None:
+def test_native_winners_are_those_of_the_oracle(H: int, dtype: DType) -> None:
     for W in WIDTHS:
         x, numbers = of_type(planes(H, W), dtype)
         want = np.empty((3, H // 2, W // 2), np.float32)
@@ -64,7 +64,7 @@ def test_winners_are_those_of_the_oracle(H: int, dtype: DType) -> None:
 @each_type
 @everywhere
 @pytest.mark.parametrize("alien", [False, True])
-def test_gradient_goes_where_the_indices_say(H: int, alien: bool, dtype: DType) -> None:
+def test_native_gradient_goes_where_the_indices_say(H: int, alien: bool, dtype: DType) -> None:
     rng = np.random.default_rng(H)
     for W in WIDTHS:
         # Eighths, of which any sum is exact.
@@ -82,7 +82,7 @@ def test_gradient_goes_where_the_indices_say(H: int, alien: bool, dtype: DType) 
 
 @each_type
 @everywhere
-def test_means_and_their_gradients(H: int, dtype: DType) -> None:
+def test_native_means_and_their_gradients(H: int, dtype: DType) -> None:
     how = (*WINDOW[:3], True, 0)
     for W in WIDTHS:
         rng = np.random.default_rng(W)

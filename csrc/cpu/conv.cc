@@ -61,7 +61,7 @@ int64_t plan(const Conv2dArgs& a, Pass* p) {
     while (most > 1 && ceil_div(g.N, images) * ceil_div(panels, most) < 8) --most;
     p->panels_per_piece = even(panels, most);
   }
-  cut_grid(&g, p->x_image, pixels, kBlockDepth);
+  cut_grid(&g, p->x_image, pixels, kBlockDepth, true);
   const int64_t offsets = (g.by_place ? 1 + 3 * places : 1) * g.k_block();
   p->places = p->offset + g.k_block();
   p->packed = reinterpret_cast<float*>(p->offset + offsets);
@@ -265,8 +265,8 @@ void conv2d_grad_input(const Conv2dArgs& a) {
   if (is_pointwise(a, a.C, a.O)) return gemm(pointwise_grad_input(a));
   if (is_half(a.dtype)) return half_grad_input(a);
   if (is_depthwise(a)) return depthwise_grad_input(a);
+  if (columns_fit(a)) return columns_grad_input(a);
   if (a.words == 0) {
-    if (columns_fit(a)) return columns_grad_input(a);
     if (winograd_fits(a, true)) return winograd_grad_input(a);
     if (scatter_fits(a)) return scatter_grad_input(a);
   }
@@ -284,8 +284,8 @@ int64_t conv2d_grad_input_work(const Conv2dArgs& a) {
   if (is_pointwise(a, a.C, a.O)) return gemm_work(pointwise_grad_input(a));
   if (is_half(a.dtype)) return half_grad_input_work(a);
   if (is_depthwise(a)) return 0;
+  if (columns_fit(a)) return 0;
   if (a.words == 0) {
-    if (columns_fit(a)) return 0;
     if (winograd_fits(a, true)) return winograd_grad_input_work(a);
     if (scatter_fits(a)) return scatter_grad_input_work(a);
   }

@@ -115,10 +115,10 @@ inline double padded_floats(const Grid& g) {
 }
 
 // Cuts the pixels into blocks of about `pixels` and K into blocks of about `depth`, both halved
-// until a padded block fits into scratch; where it never does, columns are gathered.
-inline void cut_grid(Grid* g, int64_t x_image, int64_t pixels, int64_t depth) {
+// until a padded block fits into scratch; where it never does, columns are gathered. With `places`
+// tiles may be those of by_place.
+inline void cut_grid(Grid* g, int64_t x_image, int64_t pixels, int64_t depth, bool places) {
   const int64_t taps = max64(1, g->taps());
-  g->by_place = false;
   g->cols = even(g->x.grid, pixels);
   g->rows = even(g->y.grid, max64(1, pixels / g->cols));
   const bool whole = g->cols == g->x.grid && g->rows == g->y.grid;
@@ -128,9 +128,13 @@ inline void cut_grid(Grid* g, int64_t x_image, int64_t pixels, int64_t depth) {
   g->pitch = g->x.in;
   g->plane = g->y.in * g->x.in;
   g->image = x_image;
-  if (g->y.inside() && g->x.inside() && taps <= 16 * depth) return;
+  g->by_place = false;
+  const bool few_taps = taps <= 16 * depth;
+  if (g->y.inside() && g->x.inside() && few_taps) return;
+  g->by_place = places && few_taps && g->images >= kPlaceImages && g->border() > kWorthPlaces;
+  if (g->by_place) return;  // nobody reads the zeros
   g->source = Source::kPadded;
-  while (padded_floats(*g) > kStageFloats && taps <= 16 * depth) {
+  while (padded_floats(*g) > kStageFloats && few_taps) {
     if (g->images > 1) {
       g->images = ceil_div(g->images, 2);
     } else if (g->depth > 1 && g->depth * taps > depth / 2) {
@@ -148,10 +152,7 @@ inline void cut_grid(Grid* g, int64_t x_image, int64_t pixels, int64_t depth) {
   g->pitch = (g->cols - 1) * g->x.stride + g->x.span();
   g->plane = ((g->rows - 1) * g->y.stride + g->y.span()) * g->pitch;
   g->image = g->depth * g->plane;
-  if (padded_floats(*g) <= kStageFloats && taps <= 16 * depth) {
-    g->by_place = g->images >= kPlaceImages && g->border() > kWorthPlaces;
-    return;
-  }
+  if (padded_floats(*g) <= kStageFloats && few_taps) return;
   g->source = Source::kColumns;
   g->depth = depth;
   g->plane = kStageFloats / depth / kWidth * kWidth;  // pixels of a column

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "cpu/conv_block.h"
+#include "cpu/gemm_dot.h"
 
 namespace pydl {
 namespace PYDL_ISA {
@@ -71,7 +72,7 @@ void multiply(const Conv2dArgs& a, const Rows& r, const float* staged, float* co
       out.c = columns + m * r.pitch + at;
       out.ldc = r.pitch;
       out.cols = vecs * kWidth;
-      run_tile(n, vecs, a.O, rows, Step{count}, staged + at, Step{r.pitch}, out);
+      run_tile_of(a.words != 0, n, vecs, a.O, rows, Step{count}, staged + at, Step{r.pitch}, out);
     }
   }
   const int64_t written = panels.vecs * kWidth;

@@ -44,7 +44,7 @@ int64_t plan(const Conv2dArgs& a, ChannelsPass* p) {
   g.CI = a.C / a.groups;
   p->M = a.O / a.groups;
   if (a.N * a.OH * a.OW * a.O * g.k() <= 0) return 0;
-  cut_grid(&g, a.C * a.H * a.W, kBlockPixels, kBlockDepth);
+  cut_grid(&g, a.C * a.H * a.W, kBlockPixels, kBlockDepth, false);
   const double flops = 2.0 * static_cast<double>(a.N * a.OH * a.OW) * static_cast<double>(a.O) *
                        static_cast<double>(g.k());
   const int64_t want =

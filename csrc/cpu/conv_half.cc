@@ -9,7 +9,6 @@
 // than that.
 #include "cpu/conv_half.h"
 
-#include "cpu/conv_columns.h"
 #include "cpu/conv_depthwise.h"
 #include "cpu/conv_dots.h"
 #include "cpu/conv_winograd.h"
@@ -115,6 +114,7 @@ enum class Pass { kForward, kGradInput, kGradWeight };
 
 Conv2dArgs in_float32(Conv2dArgs a) {
   a.dtype = DType::kF32;
+  a.rounds = 1;
   return a;
 }
 
@@ -122,10 +122,9 @@ bool as_words(const Conv2dArgs& a, Pass pass) {
 #if defined(PYDL_HAS_DOT)
   if (a.dtype != DType::kBF16 || !has_bf16_dot() || a.groups != 1) return false;
   const Conv2dArgs f = in_float32(a);
-  const bool strided = a.stride_h > 1 || a.stride_w > 1;  // of which Winograd's saves less
-  if (!strided && winograd_fits(f, pass == Pass::kGradInput)) return false;
+  if (winograd_saves(f, pass == Pass::kGradInput)) return false;
   if (pass == Pass::kForward) return a.C > 1;
-  if (pass == Pass::kGradInput) return a.O > 1 && !columns_fit(f);
+  if (pass == Pass::kGradInput) return a.O > 1;
   return a.N > 1 && !dots_fit(f);
 #else
   static_cast<void>(a);

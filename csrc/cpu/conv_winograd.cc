@@ -424,8 +424,15 @@ bool winograd_fits(const Conv2dArgs& a, bool grad_input) {
   if (a.C < 16 || a.O < 16 || a.OH <= 0 || a.OW <= 0) return false;
   const int64_t T = R == 3 ? F43::kTile : F22::kTile;
   if (a.N * ceil_div(a.OH, T) * ceil_div(a.OW, T) < (R == 3 ? 32 : 64)) return false;  // too few
-  if (R == 3 && !clean_ends(a, grad_input)) return false;
+  if (R == 3 && a.rounds == 0 && !clean_ends(a, grad_input)) return false;
   return (max64(a.W, a.OW) + 2 * a.KW) * s * 8 * kWidth <= kRowFloats;
+}
+
+bool winograd_saves(const Conv2dArgs& a, bool grad_input) {
+  if (a.KH != F43::kTaps || !winograd_fits(a, grad_input)) return false;
+  const int64_t T = F43::kTile, H = grad_input ? a.H : a.OH, W = grad_input ? a.W : a.OW;
+  const int64_t products = ceil_div(H, T) * ceil_div(W, T) * F43::kPoints * F43::kPoints;
+  return 20 * products < 9 * a.OH * a.OW * a.KH * a.KW;
 }
 
 void winograd_forward(const Conv2dArgs& a) {

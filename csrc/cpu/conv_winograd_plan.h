@@ -211,7 +211,7 @@ inline void choose_tiles(Problem* p, int64_t grid_x) {
 
 // Tiles and memory follow from the axes. Returns the workspace in bytes.
 inline int64_t plan(Problem* p) {
-  if (p->R == 3) {
+  if (p->R == 3 && p->a.rounds == 0) {
     lead_in(&p->y);
     lead_in(&p->x[0]);
   }

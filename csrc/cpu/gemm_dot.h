@@ -10,6 +10,22 @@ namespace pydl {
 namespace PYDL_ISA {
 namespace {
 
+// Packed lanes: from one step to the next, and from kWidth lanes to those that follow.
+struct Lanes {
+  int64_t step, vec;
+  static Lanes of_panel(int64_t width) { return {width, kWidth}; }
+};
+
+// A row that is packed soon. That of a single panel goes into L2, as in pack_panel(): its lines are
+// read again for the next one.
+template <class T>
+void prefetch_half_row(const T* row, int64_t n, Lanes to) {
+  const bool single = to.vec == kWidth;
+  for (int64_t i = 0; i < n; i += 32) {
+    single ? __builtin_prefetch(row + i, 0, 2) : __builtin_prefetch(row + i, 0, 3);
+  }
+}
+
 // What the kinds of words of gemm_half.h share whose tiles are registers.
 struct InRegisters {
   static constexpr int64_t kRows = kTileRows;  // of a tile
@@ -94,13 +110,17 @@ struct PairWords : InRegisters {
   }
   static __m256i bits(const BF16* p, int64_t n) { return _mm256_maskz_loadu_epi16(lanes(n), p); }
 
-  // dst[word][width] as in gemm_half.h.
+  // As in gemm_half.h.
   static void pack(const BF16* src, int64_t si, int64_t sk, int64_t n, int64_t k, int64_t width,
-                   float* dst) {
-    if (sk == 1 && si != 1) return pack_along_k(src, si, n, k, width, dst);
+                   Lanes to, float* dst) {
+    if (sk == 1 && si != 1) return pack_along_k(src, si, n, k, width, to, dst);
     const __m256i none = _mm256_setzero_si256();
-    for (int64_t at = 0; at < k; at += 2, dst += width) {
+    for (int64_t at = 0; at < k; at += 2, dst += to.step) {
       const BF16* row = src + at * sk;
+      if (si == 1) {
+        prefetch_half_row(row + kPackAhead * sk, width, to);
+        prefetch_half_row(row + (kPackAhead + 1) * sk, width, to);
+      }
       for (int64_t i = 0; i < width; i += kWidth) {
         const int64_t left = min64(kWidth, n - i);
         Vec v = set1(0.0f);
@@ -115,14 +135,14 @@ struct PairWords : InRegisters {
           v = pair(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(low)),
                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(high)));
         }
-        store(dst + i, v);
+        store(dst + i / kWidth * to.vec, v);
       }
     }
   }
 
   // Lanes are rows whose pairs lie side by side.
   static void pack_along_k(const BF16* src, int64_t si, int64_t n, int64_t k, int64_t width,
-                           float* dst) {
+                           Lanes to, float* dst) {
     for (int64_t i = 0; i < width; i += kWidth) {
       const int64_t rows = max64(0, min64(kWidth, n - i));
       for (int64_t at = 0; at < k; at += 2 * kWidth) {
@@ -136,7 +156,8 @@ struct PairWords : InRegisters {
                   : _mm512_setzero_ps();
         }
         transpose(t);
-        for (int64_t j = 0; j < words(left); ++j) store(dst + (at / 2 + j) * width + i, t[j]);
+        float* panel = dst + i / kWidth * to.vec + at / 2 * to.step;
+        for (int64_t j = 0; j < words(left); ++j) store(panel + j * to.step, t[j]);
       }
     }
   }

@@ -31,7 +31,8 @@ constexpr int64_t kHalfA = (kHalfRows + kWidth) * (kHalfDepth + kWidth);
 constexpr int64_t kHalfB = kTileCols * kHalfDepth;
 static_assert((kHalfA + kHalfB + kHalfRows * kHalfPanels * kTileCols) * 4 <= kScratchBytes, "");
 
-// ---- packing: dst[word][width] of a matrix whose element (lane i, step k) is src[i * si + k * sk]
+// ---- packing: `width` lanes of a matrix whose element (lane i, step k) is src[i * si + k * sk];
+// from lane n on they are 0
 
 // One float a word.
 struct FloatWords : InRegisters {
@@ -40,7 +41,7 @@ struct FloatWords : InRegisters {
 
   template <class T>
   static void pack(const T* src, int64_t si, int64_t sk, int64_t n, int64_t k, int64_t width,
-                   float* dst) {
+                   Lanes to, float* dst) {
     if (sk == 1 && si != 1) {
       for (int64_t i = 0; i < width; i += kWidth) {
         const int64_t rows = max64(0, min64(kWidth, n - i));
@@ -51,12 +52,14 @@ struct FloatWords : InRegisters {
             t[r] = r < rows ? load_tail(src + (i + r) * si + at, cols) : set1(0.0f);
           }
           transpose(t);
-          for (int64_t j = 0; j < cols; ++j) store(dst + (at + j) * width + i, t[j]);
+          float* panel = dst + i / kWidth * to.vec + at * to.step;
+          for (int64_t j = 0; j < cols; ++j) store(panel + j * to.step, t[j]);
         }
       }
       return;
     }
     for (int64_t at = 0; at < k; ++at) {
+      if (si == 1) prefetch_half_row(src + (at + kPackAhead) * sk, width, to);
       for (int64_t i = 0; i < width; i += kWidth) {
         const int64_t left = min64(kWidth, n - i);
         Vec v = set1(0.0f);
@@ -67,7 +70,7 @@ struct FloatWords : InRegisters {
           for (int64_t r = 0; r < left; ++r) lane[r] = src[(i + r) * si + at * sk];
           v = load(lane);
         }
-        store(dst + at * width + i, v);
+        store(dst + at * to.step + i / kWidth * to.vec, v);
       }
     }
   }
@@ -91,7 +94,8 @@ struct HalfPlan {
   int64_t panels;                            // that the sums of a piece have room for
   int64_t row_parts, col_parts, col_blocks;  // of a matrix of the batch; pieces of a column block
   bool shared;                               // B is packed for all pieces of a block
-  int64_t b_words;                           // of workspace
+  int64_t k_parts;  // of the steps: pieces of a product that is one otherwise
+  int64_t work;     // floats or words: B where it is shared, the sums of all parts
 };
 
 // Rows of a piece: more where k is short, so that what is packed of B serves all of them.
@@ -100,9 +104,12 @@ inline int64_t half_rows(int64_t m, int64_t words) {
   return max64(kHalfRows, min64(m, kHalfA / (words + kWidth) - kWidth));
 }
 
+inline int64_t half_pitch(const GemmArgs& g) { return ceil_div(g.n, kWidth) * kWidth; }
+
 template <class Words>
 HalfPlan make_half_plan(const GemmArgs& g) {
-  const int64_t panels = ceil_div(g.n, kTileCols), rows = half_rows(g.m, Words::words(g.k));
+  const int64_t words = Words::words(g.k), panels = ceil_div(g.n, kTileCols);
+  const int64_t rows = half_rows(g.m, words);
   HalfPlan plan = {};
   plan.panels = max64(1, kHalfRows * kHalfPanels / rows);
   plan.row_parts = ceil_div(g.m, rows);
@@ -112,15 +119,24 @@ HalfPlan make_half_plan(const GemmArgs& g) {
   if (plan.shared) {
     plan.col_blocks = ceil_div(plan.col_parts, 2);
     plan.col_parts = ceil_div(plan.col_parts, plan.col_blocks);
-    plan.b_words = ceil_div(ceil_div(g.n, kWidth), plan.col_blocks) * kWidth +
-                   kTileCols;  // of one step, with room for blocks that are not alike
-    plan.b_words *= Words::words(g.k);
+    const int64_t cols = ceil_div(ceil_div(g.n, kWidth), plan.col_blocks) * kWidth +
+                         kTileCols;  // with room for blocks that are not alike
+    plan.work = cols * words;
   }
   const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) *
                        static_cast<double>(g.k) * static_cast<double>(g.batch);
   const double want = flops / kHalfFlops;
-  const bool near = Words::words(g.k) * g.n <= kHalfNear;
+  const bool near = words * g.n <= kHalfNear;
   const int64_t least = near ? kTileRows : 4 * kTileRows;  // rows that repay reading B
+  plan.k_parts = 1;
+  if (g.batch * plan.row_parts * plan.col_parts == 1 && words >= 2 * kHalfDepth) {
+    plan.k_parts =
+        min64(min64(kHalfPieces, words / kHalfDepth), max64(1, static_cast<int64_t>(want)));
+  }
+  if (plan.k_parts > 1) {
+    plan.work = plan.k_parts * g.m * half_pitch(g);
+    return plan;
+  }
   while (plan.row_parts * plan.col_parts * plan.col_blocks * g.batch < kHalfPieces &&
          static_cast<double>(plan.row_parts * plan.col_parts * plan.col_blocks * g.batch) < want) {
     if (plan.col_parts * plan.col_blocks * 2 <= panels) {
@@ -161,7 +177,7 @@ void pack_half_b(const void* ctx, int64_t piece, void*) {
   for (int64_t q = piece * kHalfGroup; q < end; ++q) {
     const int64_t at = panels.begin(q) * kWidth, width = panels.width(q) * kWidth;
     Words::pack(x.b(0, x.j0 + at), x.bj, x.bk, min64(width, x.j1 - x.j0 - at), x.g.k, width,
-                x.packed + at * Words::words(x.g.k));
+                Lanes::of_panel(width), x.packed + at * Words::words(x.g.k));
   }
 }
 
@@ -196,7 +212,7 @@ RowSource pack_half_a(const T* src, int64_t ai, int64_t ak, int64_t m, int64_t k
       for (int64_t w = 0; w < words; w += kWidth) {
         const int64_t k0 = w * Words::kSteps, some = min64(kWidth, words - w);
         Words::pack(src + i * ai + k0 * ak, ai, ak, min64(kWidth, m - i),
-                    min64(k - k0, some * Words::kSteps), kWidth, panel);
+                    min64(k - k0, some * Words::kSteps), kWidth, Lanes::of_panel(kWidth), panel);
         Vec t[kWidth];
         for (int64_t q = 0; q < kWidth; ++q) t[q] = load(panel + min64(q, some - 1) * kWidth);
         transpose(t);
@@ -207,10 +223,7 @@ RowSource pack_half_a(const T* src, int64_t ai, int64_t ak, int64_t m, int64_t k
     }
     return {dst, pitch, pitch * kWidth, 1};
   }
-  for (int64_t i = 0; i < m; i += kWidth) {
-    Words::pack(src + i * ai, ai, ak, min64(kWidth, m - i), k, kWidth,
-                dst + i / kWidth * panel_pitch(words));
-  }
+  Words::pack(src, ai, ak, m, k, ceil_div(m, kWidth) * kWidth, {kWidth, panel_pitch(words)}, dst);
   return {dst, 1, panel_pitch(words), kWidth};
 }
 
@@ -220,9 +233,10 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
   const GemmArgs& g = x.g;
   const HalfPlan& plan = x.plan;
   const Panels all(x.j1 - x.j0);
-  const int64_t col_part = piece % plan.col_parts,
-                row_part = piece / plan.col_parts % plan.row_parts;
-  if (!plan.shared) x.batch = piece / (plan.col_parts * plan.row_parts);
+  const int64_t col_part = piece % plan.col_parts;
+  const int64_t row_part = piece / plan.col_parts % plan.row_parts;
+  const int64_t k_part = plan.k_parts > 1 ? piece : 0;
+  if (!plan.shared && plan.k_parts == 1) x.batch = piece / (plan.col_parts * plan.row_parts);
   const int64_t i0 = part_begin(g.m, plan.row_parts, row_part);
   const int64_t m = part_begin(g.m, plan.row_parts, row_part + 1) - i0;
   const int64_t q0 = part_begin(all.count, plan.col_parts, col_part);
@@ -230,12 +244,14 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
   const int64_t at0 = all.begin(q0) * kWidth, pitch = all.begin(q1) * kWidth - at0;
   float* packed_a = static_cast<float*>(scratch);
   float* packed_b = packed_a + kHalfA;
-  float* sums = packed_b + kHalfB;
+  float* sums = plan.k_parts > 1 ? x.packed + k_part * m * pitch : packed_b + kHalfB;
   const int64_t words = Words::words(g.k), depths = max64(1, ceil_div(words, kHalfDepth));
+  const int64_t d0 = part_begin(depths, plan.k_parts, k_part);
+  const int64_t d1 = part_begin(depths, plan.k_parts, k_part + 1);
   const int64_t tiles = ceil_div(m, Words::kRows);
   if (m <= 0 || q0 == q1) return;
   Words::begin();
-  for (int64_t d = 0; d < depths; ++d) {
+  for (int64_t d = d0; d < d1; ++d) {
     const int64_t w0 = part_begin(words, depths, d), wc = part_begin(words, depths, d + 1) - w0;
     const int64_t k0 = w0 * Words::kSteps, kc = min64(g.k - k0, wc * Words::kSteps);
     const RowSource rows = pack_half_a<T, Words>(x.a(i0, k0), x.ai, x.ak, m, kc, packed_a);
@@ -244,7 +260,7 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
       const float* b = x.packed + at * words + w0 * width;
       if (!plan.shared) {
         Words::pack(x.b(k0, x.j0 + at), x.bj, x.bk, min64(width, x.j1 - x.j0 - at), kc, width,
-                    packed_b);
+                    Lanes::of_panel(width), packed_b);
         b = packed_b;
       }
       for (int64_t u = 0; u < tiles; ++u) {
@@ -256,14 +272,32 @@ void multiply_half_piece(const void* ctx, int64_t piece, void* scratch) {
         out.c = sums + i * pitch + at - at0;
         out.ldc = pitch;
         out.cols = width;
-        out.add = d > 0;
+        out.add = d > d0;
         Words::tile(r, vecs, wc, from, Step{rows.step}, b, Step{width}, out);
       }
     }
   }
   Words::end();
+  if (plan.k_parts > 1) return;
   const int64_t n = min64(pitch, x.j1 - x.j0 - at0);
   for (int64_t i = 0; i < m; ++i) finish_half_row(x, sums + i * pitch, i0 + i, x.j0 + at0, n);
+}
+
+// Rows of C from what the parts of k have summed up, in their order.
+template <class T>
+void finish_half_parts(const void* ctx, int64_t piece, void*) {
+  const HalfBlock<T>& x = *static_cast<const HalfBlock<T>*>(ctx);
+  const int64_t pitch = half_pitch(x.g), floats = x.g.m * pitch;
+  const int64_t end = min64(x.g.m, (piece + 1) * kTileRows);
+  for (int64_t i = piece * kTileRows; i < end; ++i) {
+    float* row = x.packed + i * pitch;
+    for (int64_t j = 0; j < pitch; j += kWidth) {
+      Vec sum = load(row + j);
+      for (int64_t s = 1; s < x.plan.k_parts; ++s) sum = sum + load(row + s * floats + j);
+      store(row + j, sum);
+    }
+    finish_half_row(x, row, i, 0, x.g.n);
+  }
 }
 
 // ---- one row times a large matrix that is contiguous along j -----------------------------------
@@ -274,8 +308,6 @@ inline int64_t half_ranges(const GemmArgs& g) {
   const int64_t ranges = min64(64, g.n * g.k / (1 << 16));
   return ranges > 1 ? min64(ranges, g.k / kStreams) : 0;
 }
-
-inline int64_t half_row_pitch(const GemmArgs& g) { return ceil_div(g.n, kWidth) * kWidth; }
 
 template <class T, int K>
 void add_half_rows(const T* a, int64_t ak, const T* b, int64_t bk, int64_t n, float* sums) {
@@ -295,7 +327,7 @@ template <class T>
 void multiply_half_range(const void* ctx, int64_t piece, void*) {
   const HalfBlock<T>& x = *static_cast<const HalfBlock<T>*>(ctx);
   const GemmArgs& g = x.g;
-  const int64_t ranges = half_ranges(g), pitch = half_row_pitch(g);
+  const int64_t ranges = half_ranges(g), pitch = half_pitch(g);
   float* sums = x.packed + piece * pitch;
   for (int64_t j = 0; j < pitch; j += kWidth) store(sums + j, set1(0.0f));
   int64_t k = part_begin(g.k, ranges, piece);
@@ -308,7 +340,7 @@ void multiply_half_range(const void* ctx, int64_t piece, void*) {
 
 template <class T>
 void multiply_half_row(const HalfBlock<T>& x) {
-  const int64_t ranges = half_ranges(x.g), pitch = half_row_pitch(x.g);
+  const int64_t ranges = half_ranges(x.g), pitch = half_pitch(x.g);
   parallel_for(ranges, multiply_half_range<T>, &x);
   for (int64_t s = 1; s < ranges; ++s) {
     for (int64_t j = 0; j < pitch; j += kWidth) {
@@ -403,6 +435,10 @@ void multiply_halves(const GemmArgs& g) {
   const HalfDots dots = make_half_dots(g);
   if (dots.few > 0) return parallel_for(dots.parts * g.batch, half_dots_piece<T>, &x);
   if (half_ranges(g) > 0) return multiply_half_row(x);
+  if (x.plan.k_parts > 1) {
+    parallel_for(x.plan.k_parts, multiply_half_piece<T, Words>, &x);
+    return parallel_for(ceil_div(g.m, kTileRows), finish_half_parts<T>, &x);
+  }
   const int64_t parts = x.plan.row_parts * x.plan.col_parts;
   if (!x.plan.shared) return parallel_for(parts * g.batch, multiply_half_piece<T, Words>, &x);
   const int64_t vecs = ceil_div(g.n, kWidth);
@@ -427,11 +463,11 @@ inline void multiply_half(const GemmArgs& g) {
 
 inline int64_t half_work(const GemmArgs& g) {
   if (make_half_dots(g).few > 0) return 0;
-  if (half_ranges(g) > 0) return half_ranges(g) * half_row_pitch(g) * 4;
+  if (half_ranges(g) > 0) return half_ranges(g) * half_pitch(g) * 4;
 #if defined(PYDL_HAS_DOT)
-  if (g.dtype == DType::kBF16 && has_bf16_dot()) return make_half_plan<PairWords>(g).b_words * 4;
+  if (g.dtype == DType::kBF16 && has_bf16_dot()) return make_half_plan<PairWords>(g).work * 4;
 #endif
-  return make_half_plan<FloatWords>(g).b_words * 4;
+  return make_half_plan<FloatWords>(g).work * 4;
 }
 
 }  // namespace

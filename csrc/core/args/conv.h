@@ -13,6 +13,7 @@ struct Conv2dArgs {
   Act act;
   DType dtype;        // of x, w, gy and out: f32 f16 bf16
   int32_t words;      // within a kernel: x, w and gy are words of two bf16 (cpu/conv_half.cc)
+  int32_t rounds;     // within a kernel: out will be rounded to a half type
   const float* x;     // forward, grad_weight: input
   const float* w;     // forward, grad_input: input
   const float* bias;  // forward (O), grad_input (C): may be null
