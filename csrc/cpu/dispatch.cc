@@ -86,6 +86,8 @@ const Isa* chosen = &kIsas[0];
 
 }  // namespace
 
+bool bf16_dot = false;
+
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
   for (const Isa& isa : kIsas) {
@@ -102,6 +104,7 @@ void choose_isa(const std::string& forced) {
       found = true;
     }
   }
+  bf16_dot = chosen->bf16_dot;
   if (found) return;
   std::string names;
   for (const std::string& name : available_isas()) names += " " + name;
@@ -109,7 +112,6 @@ void choose_isa(const std::string& forced) {
                               ": not available here; choose one of:" + names);
 }
 
-bool has_bf16_dot() { return chosen->bf16_dot; }
 bool has_amx_bf16() { return chosen->amx_bf16; }
 const char* isa_name() { return chosen->name; }
 const KernelTable& cpu_table() { return *chosen->table; }

@@ -4,7 +4,8 @@
 
 namespace pydl {
 
-bool has_bf16_dot();  // products of pairs of bfloat16 (AVX512-BF16), unless PYDL_ISA forbids them
-bool has_amx_bf16();  // tiles of them, likewise
+extern bool bf16_dot;
+inline bool has_bf16_dot() { return bf16_dot; }  // AVX512-BF16, unless PYDL_ISA forbids it
+bool has_amx_bf16();                             // tiles of them, likewise
 
 }  // namespace pydl

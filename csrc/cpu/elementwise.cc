@@ -59,8 +59,8 @@ constexpr UnaryBackwardRange kUnaryBackward[] = {
 #undef PYDL_ENTRY
 };
 
-// Half types: blocks of float32 take the place of the operands. Where memory is the work, there are
-// functions of half types instead.
+// Half types: blocks of float32 take the place of the operands. Where memory is most of the work,
+// and of common activations, there are functions of half types instead.
 void unary_halves(const UnaryArgs& a, int64_t i, int64_t end) {
   alignas(64) float x[kHalfBlock];
   const Output put(as<F16>(a.y), a.n);
@@ -92,32 +92,37 @@ void unary_backward_halves(const UnaryBackwardArgs& a, int64_t i, int64_t end) {
 }
 
 template <class F>
-constexpr bool kMemoryBound = false;
-#define PYDL_MEMORY_BOUND(Struct) \
-  template <>                     \
-  constexpr bool kMemoryBound<Struct> = true;
-PYDL_MEMORY_BOUND(Neg)
-PYDL_MEMORY_BOUND(Abs)
-PYDL_MEMORY_BOUND(Square)
-PYDL_MEMORY_BOUND(Clip)
-PYDL_MEMORY_BOUND(Relu)
-PYDL_MEMORY_BOUND(LeakyRelu)
-PYDL_MEMORY_BOUND(Add)
-PYDL_MEMORY_BOUND(Sub)
-PYDL_MEMORY_BOUND(Mul)
-PYDL_MEMORY_BOUND(Div)
-PYDL_MEMORY_BOUND(Maximum)
-PYDL_MEMORY_BOUND(Minimum)
-#undef PYDL_MEMORY_BOUND
+constexpr bool kDirect = false;
+#define PYDL_DIRECT(Struct) \
+  template <>               \
+  constexpr bool kDirect<Struct> = true;
+PYDL_DIRECT(Neg)
+PYDL_DIRECT(Abs)
+PYDL_DIRECT(Square)
+PYDL_DIRECT(Clip)
+PYDL_DIRECT(Relu)
+PYDL_DIRECT(LeakyRelu)
+PYDL_DIRECT(Exp)
+PYDL_DIRECT(Sigmoid)
+PYDL_DIRECT(Tanh)
+PYDL_DIRECT(Gelu)
+PYDL_DIRECT(Silu)
+PYDL_DIRECT(Add)
+PYDL_DIRECT(Sub)
+PYDL_DIRECT(Mul)
+PYDL_DIRECT(Div)
+PYDL_DIRECT(Maximum)
+PYDL_DIRECT(Minimum)
+#undef PYDL_DIRECT
 
 template <class F, class T>
 constexpr UnaryRange half_range() {
-  if constexpr (kMemoryBound<F>) return &unary_range<F, T>;
+  if constexpr (kDirect<F>) return &unary_range<F, T>;
   return &unary_halves;
 }
 template <class F, class T>
 constexpr UnaryBackwardRange half_backward_range() {
-  if constexpr (kMemoryBound<F>) return &unary_backward_range<F, T>;
+  if constexpr (kDirect<F>) return &unary_backward_range<F, T>;
   return &unary_backward_halves;
 }
 
@@ -272,7 +277,7 @@ constexpr BlockFn f32_entry() {
 // Null where blocks of float32 do.
 template <class Op, class T, Walk kA, Walk kB>
 constexpr BlockFn half_entry() {
-  if constexpr (kMemoryBound<Op>) return &float_block<Op, T, T, kA, kB>;
+  if constexpr (kDirect<Op>) return &float_block<Op, T, T, kA, kB>;
   return nullptr;
 }
 template <class Op, int kDomain, bool kIsBool, class T>

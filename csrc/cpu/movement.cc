@@ -354,6 +354,18 @@ void convert_any(DType from, DType to, const void* src, void* dst, int64_t n) {
   }
 }
 
+// Denormals too.
+template <class T>
+void store_exact(T* p, Vec v, int64_t n) {
+  store_tail(p, v, n);
+}
+#if defined(PYDL_ISA_AVX512)
+template <>
+void store_exact(BF16* p, Vec v, int64_t n) {
+  _mm256_mask_storeu_epi16(p, lanes(n), narrow_exact(v));
+}
+#endif
+
 // A half type to float32, or back. NOTE: lanes of NaN go by scalar code, since the hardware makes
 // quiet ones of them.
 template <class S, class D>
@@ -361,7 +373,7 @@ void convert_half(const S* x, D* y, int64_t n) {
   for (int64_t i = 0; i < n; i += kWidth) {
     const int64_t lanes = min64(kWidth, n - i);
     const Vec v = load_tail(x + i, lanes);
-    store_tail(y + i, v, lanes);
+    store_exact(y + i, v, lanes);
     if (!any(is_nan(v))) continue;
     for (int64_t k = i; k < i + lanes; ++k) from_float(to_float(x[k]), y + k);
   }

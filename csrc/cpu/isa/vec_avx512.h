@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/half.h"
+#include "cpu/dispatch_bits.h"
 
 namespace pydl {
 namespace PYDL_ISA {
@@ -62,7 +63,7 @@ inline __m256i high_halves(__m512i w) {
 #endif
 }
 // NOTE: a NaN becomes some NaN; those of a cast go by scalar code.
-inline __m256i narrow(Vec a, BF16) {
+inline __m256i narrow_exact(Vec a) {
   const __m512i u = _mm512_castps_si512(a.v);
   const __mmask16 odd = _mm512_test_epi32_mask(u, _mm512_set1_epi32(0x10000));
   __m512i r = _mm512_add_epi32(u, _mm512_set1_epi32(0x7fff));
@@ -70,6 +71,17 @@ inline __m256i narrow(Vec a, BF16) {
   const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
   r = _mm512_mask_mov_epi32(r, nan, _mm512_set1_epi32(0x7fc00000));
   return high_halves(r);
+}
+// In one instruction where there is one, which has denormals as zero as all arithmetic has.
+inline __m256i narrow(Vec a, BF16) {
+#if !defined(PYDL_EMULATE_AVX512)
+  if (has_bf16_dot()) {
+    __m256i y;
+    __asm__("vcvtneps2bf16 %1, %0" : "=v"(y) : "v"(a.v));
+    return y;
+  }
+#endif
+  return narrow_exact(a);
 }
 template <class T>
 inline Vec load(const T* p) {
